@@ -1,0 +1,141 @@
+import type { Change } from './store.ts';
+
+/** 0 first … 8 last */
+export type Lane = number;
+
+/** One message in the spool. Header and body are opaque bytes here. */
+export interface SpoolEntry {
+  readonly id: string;
+  readonly source: string;
+  readonly epoch: string;
+  readonly lane: Lane;
+  readonly sequence: number;
+  readonly class: string;
+  readonly subclass: string;
+  readonly header: Uint8Array;
+  readonly body: Uint8Array;
+  /** wall ms at this component */
+  readonly receivedAt: number;
+  /** wall ms at this component, from the time left on arrival */
+  readonly expiresAt?: number;
+  readonly persistent: boolean;
+}
+
+/** What was taken for sending: entries of one lane, in sequence order. Ended by `settle` or `release`, never by sending. */
+export interface Claim {
+  readonly lane: Lane;
+  readonly entries: readonly SpoolEntry[];
+  readonly bytes: number;
+}
+
+/** What the other side said of one claimed entry. */
+export type Settlement =
+  | { readonly outcome: 'accepted' }
+  /** final refusal: it becomes a dead letter, with a receipt in its place */
+  | { readonly outcome: 'refused'; readonly code: string; readonly detail?: string }
+  | { readonly outcome: 'retry'; readonly notBefore: number };
+
+/** An entry that left without having been delivered; the caller turns it into a receipt in the same commit. */
+export interface Removed {
+  readonly entry: Pick<SpoolEntry, 'id' | 'source' | 'epoch' | 'lane' | 'sequence' | 'class' | 'subclass'>;
+  readonly reason: 'expired' | 'evicted' | 'dead-letter' | 'revoked';
+  readonly code?: string;
+  readonly detail?: string;
+}
+
+export interface SpoolDepth {
+  readonly messages: number;
+  readonly bytes: number;
+  readonly inFlight: number;
+  /** wall ms, undefined when empty */
+  readonly oldestAt?: number;
+  /** wall ms of the next retry, when everything waits */
+  readonly nextRetryAt?: number;
+  readonly byLane: Readonly<Record<number, { messages: number; bytes: number }>>;
+  readonly deadLetters: number;
+}
+
+export interface LoadReport {
+  readonly records: number;
+  readonly messages: number;
+  /** keys missing or failing their checksum; reported loudly, never swallowed [S7] */
+  readonly gaps: readonly string[];
+  readonly damaged: readonly string[];
+}
+
+/** The durable queue towards the parent. */
+export interface Spool {
+  load(): Promise<LoadReport>;
+  /** Reserves places; throws BH-E-SPOOL-FULL before anything is accepted. Entries may be of several lanes. */
+  stage(entries: readonly SpoolEntry[]): Change;
+  /** Lowest lane first, then sequence [S3]. Undefined when nothing may be sent now. */
+  claim(budget: { maxMessages: number; maxBytes: number }): Promise<Claim | undefined>;
+  /** One settlement per entry of the claim, in order. What is removed without delivery is returned for its receipts. */
+  settle(claim: Claim, settlements: readonly Settlement[]): { change: Change; removed: readonly Removed[] };
+  /** Not sent, or no answer: claimable again, in its old place. */
+  release(claim: Claim, notBefore?: number): void;
+  /** What is past its time and not in flight. */
+  expire(now: number): { change: Change; removed: readonly Removed[] };
+  depth(): SpoolDepth;
+  /** Resolves when a claim may succeed, or when the signal aborts. */
+  ready(signal: AbortSignal): Promise<void>;
+}
+
+/** The component's own place in the order of things: epoch, and the next sequence of each lane. */
+export interface Numbering {
+  load(): Promise<void>;
+  readonly epoch: string;
+  /** Reserves `count` sequences of a lane; they are used only if the change is committed with the messages. */
+  stage(lane: Lane, count: number): { first: number; change: Change };
+  /** highest sequence given so far in a lane, 0 when none */
+  last(lane: Lane): number;
+  /** A new epoch, after a restored copy showed itself; sequences begin at 1 again. */
+  renew(): Change;
+}
+
+/** What has been received, per (source, epoch, lane), as intervals; written in the same commit as the effect [DESIGN §4.3]. */
+export interface Seen {
+  load(): Promise<void>;
+  has(source: string, epoch: string, lane: Lane, sequence: number): boolean;
+  /** False when the interval bound is reached and this is not the lowest missing sequence. */
+  hasRoom(source: string, epoch: string, lane: Lane, sequence: number): boolean;
+  stage(marks: readonly { source: string; epoch: string; lane: Lane; from: number; to: number }[]): Change;
+  /** per lane of every epoch of a source: all sequences up to `through` have been seen */
+  marks(source: string): readonly { source: string; epoch: string; lane: Lane; through: number }[];
+}
+
+export interface MailboxMessage {
+  readonly id: string;
+  readonly header: Uint8Array;
+  readonly body: Uint8Array;
+  /** wall ms at this component */
+  readonly receivedAt: number;
+  readonly expiresAt?: number;
+}
+
+export interface MailboxPage {
+  readonly epoch: string;
+  /** number of the last message in the page (or the acknowledged one when the page is empty) */
+  readonly through: number;
+  readonly messages: readonly (MailboxMessage & { readonly number: number })[];
+}
+
+/** The reading side, which a listener serves: same interface over LevelDB (MLM) and SQL (application server). */
+export interface MailboxReader {
+  /** Removes what the owner has. Throws BH-E-ACK for another epoch or a number never sent; a fresh owner says `0:0`. */
+  acknowledge(owner: string, epoch: string, number: number): Promise<void>;
+  read(owner: string, budget: { maxMessages: number; maxBytes: number }): Promise<MailboxPage>;
+  /** Resolves true when the owner's mailbox holds something, false after `waitMs` or when the signal aborts. */
+  wait(owner: string, waitMs: number, signal: AbortSignal): Promise<boolean>;
+}
+
+/** Back-channel queues of the children, one shared copy of each message [S5, B1]. */
+export interface Mailboxes extends MailboxReader {
+  load(): Promise<LoadReport>;
+  /** One copy of the message, one reference per owner, in one change. Throws BH-E-SPOOL-FULL past an owner's quota. */
+  stagePut(owners: readonly string[], message: MailboxMessage): Change;
+  stageRevoke(messageId: string): Change;
+  /** Removed references, so that outcomes can be told. */
+  expire(now: number): { change: Change; removed: readonly { owner: string; id: string }[] };
+  depth(owner: string): { messages: number; bytes: number; oldestAt?: number };
+}
