@@ -1,0 +1,29 @@
+#!/usr/bin/env node
+// The `backhaul` command. Plain JavaScript that Node 20 can run: it hands over to the pinned Node at once.
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { pinnedNode } from '../scripts/pinned-node.mjs';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const node = pinnedNode(import.meta.url);
+// in a checkout the sources run as they are; a published package has only `dist`
+const sources = existsSync(join(root, 'packages', 'cli', 'src'));
+const flags = sources ? ['--conditions=backhaul-source', '--disable-warning=ExperimentalWarning'] : ['--disable-warning=ExperimentalWarning'];
+const entry = join(root, 'bin', 'main.mjs');
+
+const child = spawn(node, [...flags, entry, ...process.argv.slice(2)], { stdio: 'inherit' });
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+  // a terminal sends Ctrl-C to the whole group: the child has it already, this process only has to outlive it
+  process.on(signal, () => {
+    if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);
+  });
+}
+child.on('error', (error) => {
+  console.error(`backhaul: cannot start ${node}: ${error.message}`);
+  process.exit(1);
+});
+child.on('exit', (code, signal) => {
+  process.exitCode = signal ? 128 : (code ?? 1);
+});

@@ -1,0 +1,22 @@
+// Plain JavaScript that Node 20 can run: which Node runs Backhaul. The lock file pins it as an optional dependency for the
+// platforms that npm has it for; elsewhere the machine's own Node serves when it is new enough.
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+
+const MAJOR = 24;
+
+export function pinnedNode(from) {
+  const require = createRequire(from);
+  const platform = process.platform === 'win32' ? 'win' : process.platform;
+  try {
+    const home = dirname(require.resolve(`node-${platform}-${process.arch}/package.json`));
+    const binary = join(home, 'bin', process.platform === 'win32' ? 'node.exe' : 'node');
+    if (existsSync(binary)) return binary;
+  } catch {
+    // not published for this platform: fall through to the machine's own
+  }
+  if (Number(process.versions.node.split('.')[0]) >= MAJOR) return process.execPath;
+  console.error(`backhaul: needs Node ${MAJOR}; this is ${process.version}, and no pinned one exists for ${process.platform}-${process.arch}. Install Node ${MAJOR} or newer.`);
+  process.exit(1);
+}
