@@ -11,9 +11,15 @@ const node = pinnedNode(import.meta.url);
 // in a checkout the sources run as they are; a published package has only `dist`
 const sources = existsSync(join(root, 'packages', 'cli', 'src'));
 const flags = sources ? ['--conditions=backhaul-source', '--disable-warning=ExperimentalWarning'] : ['--disable-warning=ExperimentalWarning'];
-const entry = join(root, 'bin', 'main.mjs');
+const command = [node, ...flags, join(root, 'bin', 'main.mjs'), ...process.argv.slice(2)];
 
-const child = spawn(node, [...flags, entry, ...process.argv.slice(2)], { stdio: 'inherit' });
+// where Node can replace itself (22.15 and newer) no second process stays in memory
+if (process.execve !== undefined && process.platform !== 'win32') {
+  process.removeAllListeners('warning');
+  process.execve(node, command, process.env);
+}
+
+const child = spawn(command[0], command.slice(1), { stdio: 'inherit' });
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   // a terminal sends Ctrl-C to the whole group: the child has it already, this process only has to outlive it
   process.on(signal, () => {
