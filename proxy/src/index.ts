@@ -1,1 +1,1 @@
-export {};
+export { type ProxyConfig, proxyConfig } from './config.ts';

@@ -1,0 +1,150 @@
+import { LIMITS } from '@backhaul/envelope';
+import { z } from 'zod';
+
+const positive = () => z.int().positive();
+const milliseconds = () => z.int().min(10);
+
+/** The host integrator: what it looks at and how often. */
+const hostIntegrator = z
+  .strictObject({
+    use: z.literal('host').describe('which integrator: `host` reports the machine the proxy runs on'),
+    managementId: z
+      .string()
+      .min(1)
+      .max(128)
+      .optional()
+      .describe('ID of this machine in its management platform; the host name when absent'),
+    intervalMs: milliseconds()
+      .default(900_000)
+      .describe('time between reports of packages, patches, disks and system configuration'),
+    alarmIntervalMs: milliseconds().default(60_000).describe('time between looks at system and storage alarms'),
+    performanceIntervalMs: milliseconds().default(60_000).describe('time between performance samples'),
+    startSamples: z.int().min(1).max(60).default(6).describe('performance samples, one a second, taken at the start'),
+    loadLimit: z
+      .number()
+      .positive()
+      .default(4)
+      .describe('load average of one minute for each CPU, above which an alarm opens'),
+    storageLimit: z
+      .number()
+      .min(0.01)
+      .max(1)
+      .default(0.9)
+      .describe('used fraction of a file system above which an alarm opens'),
+  })
+  .describe('the integrator that reports this host');
+
+/** Settings of the proxy role. Read once at the door; unknown keys are refused by path. */
+export const proxyConfig = z.strictObject({
+  dataDirectory: z
+    .string()
+    .min(1)
+    .describe('folder of everything this proxy keeps: store, identity, artifacts, installed software'),
+  trustDomain: z.string().min(1).default('backhaul.internal').describe('trust domain that certificates must name'),
+  parents: z
+    .array(
+      z.strictObject({
+        id: z.string().min(1).describe('component ID of the parent (an MLM or the application server)'),
+        url: z.url({ protocol: /^https?$/ }).describe('its relay listener, `https://host:port`'),
+      }),
+    )
+    .min(1)
+    .max(8)
+    .describe('parents in order of preference'),
+  outboundProxy: z
+    .strictObject({
+      url: z.url().describe("the customer's own HTTP proxy, `http://host:port`"),
+      username: z.string().optional().describe('user name for it'),
+      password: z.string().optional().describe('password for it'),
+    })
+    .optional()
+    .describe('HTTP proxy through which the parent is reached'),
+  identity: z
+    .strictObject({
+      customer: z.string().min(1).describe('customer ID'),
+      id: z.string().min(1).describe('component ID of this proxy'),
+    })
+    .optional()
+    .describe(
+      'who this proxy is, only for parents reached over plain HTTP on loopback; otherwise the certificate says it',
+    ),
+  uplink: z
+    .strictObject({
+      maxMessages: z.int().min(1).max(LIMITS.messages).default(LIMITS.messages).describe('messages in one envelope'),
+      window: z.int().min(1).max(LIMITS.window).default(LIMITS.window).describe('envelopes in flight'),
+    })
+    .prefault({})
+    .describe('sending to the parent'),
+  spool: z
+    .strictObject({
+      maxBytes: positive()
+        .default(1024 * 1024 * 1024)
+        .describe('bytes the spool may hold'),
+      maxMessages: positive().default(2_000_000).describe('messages the spool may hold'),
+      ballastBytes: z
+        .int()
+        .min(0)
+        .default(16 * 1024 * 1024)
+        .describe('file kept to be freed when the disk is full, so that the store can be reopened'),
+    })
+    .prefault({})
+    .describe('the durable queue towards the parent'),
+  api: z
+    .strictObject({
+      maxRequestBytes: z
+        .int()
+        .min(1024)
+        .default(LIMITS.envelopeBytes)
+        .describe('bytes of one request of an integrator'),
+      maxConnections: positive().default(128).describe('connections to the integrator socket'),
+      maxIntegrators: positive().default(256).describe('integrators that may register'),
+      maxInstances: positive().default(50_000).describe('support instances that may register'),
+    })
+    .prefault({})
+    .describe('the integrator API'),
+  heartbeat: z
+    .strictObject({
+      intervalMs: milliseconds().default(60_000).describe('time between heartbeats with the status tree'),
+      integratorOverdueMs: milliseconds()
+        .default(180_000)
+        .describe('silence after which an integrator counts as overdue'),
+    })
+    .prefault({})
+    .describe('what the proxy says of itself'),
+  integrators: z
+    .array(hostIntegrator)
+    .max(8)
+    .default([])
+    .describe('integrators that the proxy starts and restarts, each its own process'),
+  installer: z
+    .strictObject({
+      enabled: z.boolean().default(true).describe('start the installer process; without it every offer is refused'),
+      maxUnpackedBytes: positive()
+        .default(2 * 1024 * 1024 * 1024)
+        .describe('bytes an archive may unpack to'),
+      maxFiles: positive().default(50_000).describe('files and folders an archive may hold'),
+      maxRatio: positive().default(200).describe('how many times larger than the archive its content may be'),
+    })
+    .prefault({})
+    .describe('the process that judges and installs software; its policy is `policy.json` in the data folder'),
+  admin: z
+    .strictObject({
+      host: z.string().default('127.0.0.1').describe('address of health and metrics; loopback unless you know better'),
+      port: z.int().min(0).max(65_535).default(0).describe('port, 0 for any free one'),
+    })
+    .prefault({})
+    .describe('health and metrics listener'),
+  log: z
+    .strictObject({
+      level: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('least severity that is written'),
+      format: z
+        .enum(['auto', 'json', 'pretty'])
+        .default('auto')
+        .describe('`pretty` on a terminal, `json` elsewhere, unless said'),
+    })
+    .prefault({})
+    .describe('log output'),
+});
+
+export type ProxyConfig = z.output<typeof proxyConfig>;
+export type HostIntegratorConfig = z.output<typeof hostIntegrator>;
