@@ -13,6 +13,7 @@ interface ErrorRow {
 
 const row = (status: number, retryable: boolean, sentence: string): ErrorRow => ({ status, retryable, sentence });
 
+// biome-ignore format: a table reads as a table
 export const ERRORS = {
   // Envelope: framing, XML, limits
   'BH-E-MIME-TYPE': row(415, false, 'The request is not multipart/related with a boundary. Send the Content-Type that docs/wire.md shows.'),
@@ -138,7 +139,14 @@ export class BackhaulError extends Error {
   }
 
   /** RFC 9457 problem details; what every JSON surface answers with. Never a stack trace. */
-  toProblem(): { type: string; title: string; status: number; code: ErrorCode; detail?: string; retryAfterMs?: number } {
+  toProblem(): {
+    type: string;
+    title: string;
+    status: number;
+    code: ErrorCode;
+    detail?: string;
+    retryAfterMs?: number;
+  } {
     return {
       type: `urn:backhaul:error:${this.code}`,
       title: this.sentence,

@@ -1,0 +1,36 @@
+import type { Server } from 'node:net';
+import { BackhaulError } from './errors.ts';
+
+/** Binds a server to host and port (0: any free one) or to a socket path. Throws BH-E-PORT when it is taken or not allowed. */
+export function listen(server: Server, where: { host: string; port: number } | { path: string }): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const failed = (cause: NodeJS.ErrnoException) => {
+      server.off('listening', done);
+      const place = 'path' in where ? where.path : `${where.host}:${where.port}`;
+      const refused = cause.code === 'EADDRINUSE' || cause.code === 'EACCES' || cause.code === 'EADDRNOTAVAIL';
+      reject(refused ? new BackhaulError('BH-E-PORT', { detail: `${place}: ${cause.code}`, cause }) : cause);
+    };
+    const done = () => {
+      server.off('error', failed);
+      resolve();
+    };
+    server.once('error', failed);
+    server.once('listening', done);
+    server.listen(where);
+  });
+}
+
+/** Closes a server and every connection it holds. Works on one that never listened. */
+export function closeServer(server: Server & { closeAllConnections?(): void }): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections?.();
+  });
+}
+
+/** `127.0.0.1:8080`, `[::1]:8080` of a listening server. */
+export function boundAddress(server: Server): string {
+  const address = server.address();
+  if (address === null || typeof address === 'string') return address ?? '';
+  return address.family === 'IPv6' ? `[${address.address}]:${address.port}` : `${address.address}:${address.port}`;
+}
