@@ -1,0 +1,48 @@
+/**
+ * A budget that refills at a steady rate up to a burst. Pure: the time comes in, monotonic milliseconds.
+ *
+ * `level` ≤ burst always; it may go below zero by one cost larger than the burst, which passes when the bucket is full
+ * (otherwise it could never pass). `promised` is the time up to which waits have been given out, so that senders who were
+ * refused together come back one after the other instead of all at once.
+ */
+export class TokenBucket {
+  readonly #perMs: number;
+  readonly #burst: number;
+  #level: number;
+  #at: number | undefined;
+  #promised = 0;
+
+  /** `rate` per second. */
+  constructor(rate: number, burst: number) {
+    this.#perMs = rate / 1000;
+    this.#burst = burst;
+    this.#level = burst;
+  }
+
+  /** 0 when `cost` fits now, otherwise the milliseconds to wait. Takes nothing. */
+  waitFor(cost: number, now: number): number {
+    this.#refill(now);
+    const missing = Math.min(cost, this.#burst) - this.#level;
+    if (missing <= 1e-9) return 0;
+    return Math.ceil(missing / this.#perMs);
+  }
+
+  take(cost: number, now: number): void {
+    this.#refill(now);
+    this.#level -= cost;
+  }
+
+  /** The wait to tell a sender that was refused: after those that were told before. Milliseconds. */
+  promise(cost: number, now: number): number {
+    const from = Math.max(now + this.waitFor(cost, now), this.#promised);
+    this.#promised = from + cost / this.#perMs;
+    return Math.ceil(from - now);
+  }
+
+  #refill(now: number): void {
+    if (this.#at !== undefined && now > this.#at) {
+      this.#level = Math.min(this.#burst, this.#level + (now - this.#at) * this.#perMs);
+    }
+    this.#at = Math.max(now, this.#at ?? now);
+  }
+}
