@@ -18,6 +18,7 @@ export const ERRORS = {
   // Envelope: framing, XML, limits
   'BH-E-MIME-TYPE': row(415, false, 'The request is not multipart/related with a boundary. Send the Content-Type that docs/wire.md shows.'),
   'BH-E-MIME-BOUNDARY': row(400, false, 'The boundary parameter is missing, repeated, too long or not allowed. Use 1 to 70 characters of RFC 2046.'),
+  'BH-E-MIME-FORM': row(400, false, 'The framing is wrong. Lines end in CRLF, boundaries stand where they belong and nothing stands around them.'),
   'BH-E-MIME-TRUNCATED': row(400, true, 'The body ended before its closing boundary. Send the envelope again.'),
   'BH-E-MIME-HEADER': row(400, false, 'A part header is malformed, folded, repeated or too long. Each part needs one Content-ID and one Content-Type.'),
   'BH-E-MIME-PART': row(400, false, 'The parts do not pair up: every message is a header part followed by its body part with the same ID.'),
@@ -66,6 +67,8 @@ export const ERRORS = {
   'BH-E-ID-NAME': row(403, false, 'The certificate does not carry exactly one identity URI of this trust domain.'),
   'BH-E-ID-UNKNOWN': row(403, false, 'The component is not registered below this one.'),
   'BH-E-ID-REVOKED': row(403, false, 'The certificate of this component has been revoked.'),
+  'BH-E-ID-CERTIFICATE': row(403, false, 'The certificate is not one for this use: it is an authority\'s, or not for a client (or server). Enrol again.'),
+  'BH-E-ID-EXPIRED': row(403, false, 'The certificate is past its time. Enrol the component again; compare the clocks first.'),
   'BH-E-ID-KIND': row(403, false, 'A component of this kind may not do this here.'),
   'BH-E-ID-PARENT': row(502, true, 'The parent presented another identity than the one configured. Check `parents` and the trust roots.'),
   'BH-E-ENROL-TOKEN': row(403, false, 'The enrolment token is unknown, used or past its time. Ask for a new site package.'),
