@@ -10,6 +10,8 @@ export const LIMITS = {
   envelopeBytes: 16 * 1024 * 1024,
   /** bytes of back-channel messages in one reply */
   replyBytes: 4 * 1024 * 1024,
+  /** bytes of the response part of a reply: 256 refusals with their sentences, and marks */
+  responseBytes: 512 * 1024,
   /** nested elements */
   depth: 32,
   /** attributes of one element */

@@ -6,10 +6,22 @@ export const WIRE_VERSION = '1.0';
 export type Lane = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8;
 export const LANES = { emergency: 0, urgent: 2, normal: 4, low: 6, bulk: 8 } as const;
 
-export const CLASSIFICATIONS = ['data-collection', 'monitoring', 'remote-access', 'infrastructure-administration'] as const;
+export const CLASSIFICATIONS = [
+  'data-collection',
+  'monitoring',
+  'remote-access',
+  'infrastructure-administration',
+] as const;
 export type Classification = (typeof CLASSIFICATIONS)[number];
 
-export const CONTENT_TYPES = ['alarm', 'event', 'messageResponse', 'bulkDataRequest', 'bulkDataResponse', 'data'] as const;
+export const CONTENT_TYPES = [
+  'alarm',
+  'event',
+  'messageResponse',
+  'bulkDataRequest',
+  'bulkDataResponse',
+  'data',
+] as const;
 export type ContentType = (typeof CONTENT_TYPES)[number];
 
 /** What names a message everywhere: sequences in a lane of one epoch have no holes [DESIGN §4]. */
@@ -182,7 +194,17 @@ export interface Data extends DataElement {
 export type Content = Alarm | EventContent | MessageResponse | BulkDataRequest | BulkDataResponse | Data;
 
 /** Why something left a queue without being delivered as it was sent [DESIGN §4.4]. */
-export const TOMBSTONE_REASONS = ['filtered', 'merged', 'held', 'superseded', 'expired', 'evicted', 'dead-letter', 'revoked', 'unknown-after-send'] as const;
+export const TOMBSTONE_REASONS = [
+  'filtered',
+  'merged',
+  'held',
+  'superseded',
+  'expired',
+  'evicted',
+  'dead-letter',
+  'revoked',
+  'unknown-after-send',
+] as const;
 export type TombstoneReason = (typeof TOMBSTONE_REASONS)[number];
 
 /** A receipt: it takes the place of what it removed, so that marks above never stall on a gap. */

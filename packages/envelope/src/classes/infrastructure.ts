@@ -1,0 +1,114 @@
+import { BackhaulError } from '@backhaul/runtime';
+import { z } from 'zod';
+import { readReceipts } from '../infrastructure/receipts.ts';
+import { readStatus } from '../infrastructure/status-tree.ts';
+import type { Content } from '../message.ts';
+import type { ClassEntry } from './class-entry.ts';
+import { bytes, count, id, longText, sha256, shortText } from './json-fields.ts';
+
+/** Messages by which the network looks after itself. */
+export const registration = z.strictObject({
+  kind: z.enum(['instance', 'integrator']),
+  /** the ID that the proxy gave */
+  id,
+  /** the integrator that feeds it */
+  integrator: id.optional(),
+  /** `host`, `snmp` … */
+  platform: shortText.optional(),
+  /** what its management platform calls it: address, serial … */
+  managementId: shortText.optional(),
+  name: shortText.optional(),
+  version: shortText.optional(),
+});
+export type Registration = z.output<typeof registration>;
+
+export const transfer = z.strictObject({
+  sha256,
+  /** bytes fetched from above, and how many fetches that took */
+  wanBytes: bytes,
+  fetches: count,
+  /** bytes handed out below */
+  lanBytes: bytes,
+  destinations: z.array(id).max(1024),
+  failed: z
+    .array(z.strictObject({ id, reason: longText }))
+    .max(1024)
+    .optional(),
+});
+export type Transfer = z.output<typeof transfer>;
+
+export const membership = z.strictObject({
+  version: z.number().int().min(1),
+  components: z
+    .array(
+      z.strictObject({
+        id,
+        kind: z.enum(['appserver', 'mlm', 'proxy', 'ca']),
+        parent: id.nullable().optional(),
+        customer: id,
+        site: shortText.nullable().optional(),
+        state: z.enum(['active', 'revoked']),
+      }),
+    )
+    .max(10_000),
+  groups: z.record(id, z.array(id).max(10_000)),
+});
+export type Membership = z.output<typeof membership>;
+
+function checkNotice(content: Content): void {
+  if (content.type === 'event' && content.eventId !== 'cold-start' && content.eventId !== 'shutdown')
+    throw new BackhaulError('BH-E-SCHEMA', { detail: 'eventId: cold-start or shutdown' });
+}
+
+const administration = { class: 'infrastructure', classification: 'infrastructure-administration', lane: 4 } as const;
+
+export const INFRASTRUCTURE_CLASSES: readonly ClassEntry[] = [
+  {
+    ...administration,
+    subclass: 'heartbeat',
+    contentTypes: ['data'],
+    from: 'proxy, MLM',
+    about: 'the status tree, text/xml',
+    check: (content) => void readStatus(content),
+  },
+  {
+    ...administration,
+    subclass: 'notice',
+    contentTypes: ['event'],
+    from: 'proxy, MLM',
+    about: 'cold start and shutdown',
+    check: checkNotice,
+  },
+  {
+    ...administration,
+    subclass: 'registration',
+    contentTypes: ['data'],
+    from: 'proxy',
+    about: 'a new support instance or integrator and its mapping',
+    json: registration,
+  },
+  {
+    ...administration,
+    subclass: 'receipt',
+    contentTypes: ['data'],
+    from: 'MLM, proxy',
+    about: 'tombstones, text/xml; in the lane of what they replace',
+    check: (content) => void readReceipts(content),
+  },
+  {
+    ...administration,
+    subclass: 'transfer',
+    contentTypes: ['event'],
+    from: 'MLM',
+    about: 'an artifact fetched and handed out',
+    json: transfer,
+  },
+  {
+    ...administration,
+    subclass: 'membership',
+    contentTypes: ['data'],
+    from: 'application server',
+    about: 'the components and groups below an MLM',
+    json: membership,
+  },
+];
