@@ -1,1 +1,10 @@
+export { type FetchOptions, FRUITLESS_ATTEMPTS } from './artifact-fetch.ts';
+export * from './backoff.ts';
+export * from './link-order.ts';
+export type { OutboundProxy } from './outbound-proxy.ts';
+export type { Parent } from './parent-link.ts';
+export * from './relay-listener.ts';
+export * from './token-bucket.ts';
 export * from './types.ts';
+export * from './uplink.ts';
+export { MAX_WAIT_SECONDS, WIRE_HEADERS } from './wire-headers.ts';

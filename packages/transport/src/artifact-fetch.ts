@@ -1,0 +1,144 @@
+import { BackhaulError, type Clock, type Logger, type Random } from '@backhaul/runtime';
+import { fullJitter } from './backoff.ts';
+import { unreachable } from './parent-answer.ts';
+import type { ArtifactAnswer } from './parent-link.ts';
+import { PartFile } from './part-file.ts';
+import { TokenBucket } from './token-bucket.ts';
+
+export interface FetchOptions {
+  /** bytes that are here so far, of all */
+  readonly onProgress?: (bytes: number, size: number) => void;
+  readonly signal?: AbortSignal;
+  readonly maxBytesPerSecond?: number;
+  /** for the whole transfer, ms */
+  readonly totalMs?: number;
+}
+
+export interface FetchContext {
+  /** Bytes from `offset` on, from the parent used now. */
+  readonly request: (sha256: string, offset: number, signal: AbortSignal) => Promise<ArtifactAnswer>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly onBytes: (bytes: number) => void;
+}
+
+/** Attempts in a row that bring nothing new; then the caller decides when to ask again. */
+export const FRUITLESS_ATTEMPTS = 8;
+const TOTAL_MS = 24 * 60 * 60 * 1000;
+
+/** Refusals that asking again does not change. */
+const FINAL: ReadonlySet<string> = new Set([
+  'BH-E-BULK-GONE',
+  'BH-E-BULK-HASH',
+  'BH-E-BULK-SPACE',
+  'BH-E-ID-REVOKED',
+  'BH-E-ID-UNKNOWN',
+]);
+
+interface Transfer {
+  readonly sha256: string;
+  readonly size: number;
+  readonly part: PartFile;
+  readonly options: FetchOptions;
+  readonly signal: AbortSignal;
+  readonly bucket: TokenBucket | undefined;
+}
+
+/**
+ * Fetches an artifact to `toPath`: resumes what an earlier attempt left, verifies length and SHA-256 of all bytes, syncs,
+ * and only then gives it its name. Throws BH-E-BULK-GONE, BH-E-BULK-HASH (the bytes were discarded), BH-E-BULK-SPACE,
+ * BH-E-PARENT-UNREACHABLE (what is here is kept for the next call).
+ */
+export async function fetchArtifact(
+  context: FetchContext,
+  sha256: string,
+  size: number,
+  toPath: string,
+  options: FetchOptions = {},
+): Promise<void> {
+  const deadline = new AbortController();
+  const timer = context.clock.after(options.totalMs ?? TOTAL_MS, () => deadline.abort());
+  const signal = options.signal ? AbortSignal.any([options.signal, deadline.signal]) : deadline.signal;
+  const rate = options.maxBytesPerSecond;
+  const bucket = rate === undefined ? undefined : new TokenBucket(rate, Math.max(rate / 4, 64 * 1024));
+  const part = await PartFile.open(toPath);
+  try {
+    await fetchVerified(context, { sha256, size, part, options, signal, bucket });
+    await part.publish();
+  } finally {
+    timer.cancel();
+    await part.close();
+  }
+}
+
+/** Bytes that an earlier run left may be damaged: when all are there and wrong, once more from the beginning. */
+async function fetchVerified(context: FetchContext, transfer: Transfer): Promise<void> {
+  const { part, sha256, size } = transfer;
+  const resumed = part.length > 0;
+  if (part.length > size) await part.restart();
+  await fetchAll(context, transfer);
+  if (part.matches(sha256)) return;
+  if (resumed) {
+    await part.restart();
+    await fetchAll(context, transfer);
+    if (part.matches(sha256)) return;
+  }
+  await part.discard();
+  throw new BackhaulError('BH-E-BULK-HASH', { detail: sha256 });
+}
+
+/** Until all bytes are here; what is here stays here between attempts. */
+async function fetchAll(context: FetchContext, transfer: Transfer): Promise<void> {
+  const { part, size, sha256, signal } = transfer;
+  for (let fruitless = 0; part.length < size; ) {
+    const before = part.length;
+    try {
+      await download(context, transfer);
+    } catch (thrown) {
+      const error = unreachable(thrown);
+      fruitless = part.length > before ? 1 : fruitless + 1;
+      if (error.code === 'BH-E-BULK-HASH') await part.discard();
+      if (signal.aborted || FINAL.has(error.code) || fruitless >= FRUITLESS_ATTEMPTS) throw error;
+      const pauseMs = Math.max(error.retryAfterMs ?? 0, fullJitter(fruitless, context.random));
+      const fields = { sha256, bytes: part.length, size, code: error.code, detail: error.detail, pauseMs };
+      context.logger.info(fields, 'a transfer goes on after a pause');
+      await context.clock.sleep(pauseMs, signal);
+      if (signal.aborted) throw error;
+    }
+  }
+}
+
+/** One request; ends when all bytes are here, or throws. */
+async function download(
+  context: FetchContext,
+  { sha256, size, part, options, signal, bucket }: Transfer,
+): Promise<void> {
+  const { statusCode, headers, body } = await context.request(sha256, part.length, signal);
+  try {
+    if (statusCode === 200 && part.length > 0) await part.restart();
+    checkOffer(statusCode, headers, part.length, size);
+    for await (const chunk of body as AsyncIterable<Buffer>) {
+      if (part.length + chunk.length > size)
+        throw new BackhaulError('BH-E-BULK-HASH', { detail: `more than ${size} bytes` });
+      await part.append(chunk);
+      context.onBytes(chunk.length);
+      options.onProgress?.(part.length, size);
+      const pauseMs = bucket?.take(context.clock.monotonic(), chunk.length) ?? 0;
+      if (pauseMs > 0) await context.clock.sleep(pauseMs, signal);
+    }
+  } finally {
+    body.destroy();
+  }
+  if (part.length < size) {
+    throw new BackhaulError('BH-E-PARENT-UNREACHABLE', { detail: `ended at ${part.length} of ${size} bytes` });
+  }
+}
+
+/** The parent serves the artifact that was announced, from where we asked. */
+function checkOffer(status: number, headers: ArtifactAnswer['headers'], from: number, size: number): void {
+  const offered = status === 206 ? headers['content-range'] : headers['content-length'];
+  const expected = status === 206 ? `bytes ${from}-${size - 1}/${size}` : String(size);
+  if (offered !== expected)
+    throw new BackhaulError('BH-E-BULK-HASH', { detail: `the parent offers ${String(offered)}` });
+}

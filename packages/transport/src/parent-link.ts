@@ -1,0 +1,138 @@
+import type { Readable } from 'node:stream';
+import { LIMITS, WIRE_VERSION } from '@backhaul/envelope';
+import { clientTlsOptions, type Identity, identityOf, type TlsMaterial, uriSan } from '@backhaul/identity';
+import { BackhaulError } from '@backhaul/runtime';
+import { Agent, type buildConnector, type Dispatcher, ProxyAgent } from 'undici';
+import { decompress } from './compression.ts';
+import { type OutboundProxy, proxyToken } from './outbound-proxy.ts';
+import { readRefusal, unreachable } from './parent-answer.ts';
+import { single, WIRE_HEADERS } from './wire-headers.ts';
+
+export interface Parent {
+  /** component id that its certificate must carry */
+  readonly id: string;
+  /** `https://host:port`; `http://…` only on a plain link */
+  readonly url: string;
+}
+
+export interface ParentLinkOptions {
+  readonly self: Identity;
+  readonly parent: Parent;
+  readonly tls: TlsMaterial | 'plain';
+  readonly outboundProxy?: OutboundProxy;
+  /** connections for envelopes; artifacts have their own */
+  readonly connections: number;
+}
+
+/** How long each step towards a parent may take, ms. */
+export const LINK_TIMEOUTS = { connectMs: 10_000, answerMs: 30_000, idleMs: 30_000, keepAliveMs: 60_000 } as const;
+
+export interface Answer {
+  readonly body: Buffer;
+  readonly contentType: string;
+  readonly mailbox: string | undefined;
+}
+
+/** One parent: its connections and the requests that go over them. Nothing is retried here: the sender decides. */
+export class ParentLink {
+  readonly parent: Parent;
+  /** encodings that the parent said it takes */
+  accepts: string | undefined;
+  /** the first exchange of this link is over */
+  greeted = false;
+  readonly #headers: Record<string, string>;
+  readonly #envelopes: Dispatcher;
+  readonly #artifacts: Dispatcher;
+
+  constructor(options: ParentLinkOptions) {
+    this.parent = options.parent;
+    this.#headers = {
+      [WIRE_HEADERS.version]: WIRE_VERSION,
+      ...(options.tls === 'plain' ? { [WIRE_HEADERS.identity]: uriSan(options.self) } : {}),
+    };
+    this.#envelopes = dispatcher(options, { connections: options.connections, maxResponseSize: LIMITS.envelopeBytes });
+    this.#artifacts = dispatcher(options, { connections: 2 });
+  }
+
+  /** A 200, its body unpacked. Throws the coded refusal of the parent, or BH-E-PARENT-UNREACHABLE, BH-E-ID-PARENT. */
+  async post(
+    body: Buffer,
+    headers: Record<string, string>,
+    options: { signal: AbortSignal; answerMs?: number },
+  ): Promise<Answer> {
+    const response = await this.#request(this.#envelopes, {
+      path: '/v1/envelopes',
+      method: 'POST',
+      headers: { ...this.#headers, 'accept-encoding': 'zstd, gzip', ...headers },
+      body,
+      signal: options.signal,
+      headersTimeout: options.answerMs ?? LINK_TIMEOUTS.answerMs,
+    });
+    this.accepts = single(response.headers[WIRE_HEADERS.accepts]) ?? this.accepts;
+    const bytes = Buffer.from(await response.body.bytes().catch((cause) => Promise.reject(unreachable(cause))));
+    if (response.statusCode !== 200) throw readRefusal(response.statusCode, response.headers, bytes);
+    return {
+      body: await decompress(single(response.headers['content-encoding']), bytes, LIMITS.envelopeBytes),
+      contentType: single(response.headers['content-type']) ?? '',
+      mailbox: single(response.headers[WIRE_HEADERS.mailbox]),
+    };
+  }
+
+  /** Artifact bytes from `offset` on; the caller reads or destroys the body. Throws like `post`, BH-E-BULK-GONE too. */
+  async artifact(sha256: string, offset: number, signal: AbortSignal): Promise<ArtifactAnswer> {
+    const range = offset > 0 ? { range: `bytes=${offset}-`, 'if-range': `"${sha256}"` } : {};
+    const { statusCode, headers, body } = await this.#request(this.#artifacts, {
+      path: `/v1/artifacts/${sha256}`,
+      method: 'GET',
+      headers: { ...this.#headers, ...range },
+      signal,
+      headersTimeout: LINK_TIMEOUTS.answerMs,
+    });
+    if (statusCode === 200 || statusCode === 206) return { statusCode, headers, body };
+    throw readRefusal(statusCode, headers, Buffer.from(await body.bytes().catch(() => new Uint8Array())));
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#envelopes.destroy(), this.#artifacts.destroy()]);
+  }
+
+  async #request(dispatcher: Dispatcher, options: Omit<Dispatcher.RequestOptions, 'origin'>) {
+    try {
+      return await dispatcher.request({ origin: this.parent.url, bodyTimeout: LINK_TIMEOUTS.idleMs, ...options });
+    } catch (cause) {
+      throw unreachable(cause);
+    }
+  }
+}
+
+export interface ArtifactAnswer {
+  readonly statusCode: number;
+  readonly headers: Record<string, string | string[] | undefined>;
+  readonly body: Readable;
+}
+
+function dispatcher(options: ParentLinkOptions, limits: { connections: number; maxResponseSize?: number }): Dispatcher {
+  const { tls, parent, self, outboundProxy } = options;
+  const security = tls === 'plain' ? {} : clientTlsOptions(tls, identityOf(parent.id, self.trustDomain));
+  const settings = {
+    ...limits,
+    pipelining: 1,
+    allowH2: false,
+    keepAliveTimeout: LINK_TIMEOUTS.keepAliveMs,
+    keepAliveMaxTimeout: LINK_TIMEOUTS.keepAliveMs,
+  };
+  const limited = { ...security, timeout: LINK_TIMEOUTS.connectMs, maxCachedSessions: 0 };
+  const connect = limited as buildConnector.BuildOptions;
+  if (tls === 'plain' && parent.url.startsWith('https:')) {
+    throw new BackhaulError('BH-E-CONFIG', { detail: `${parent.url} needs TLS, the link is plain` });
+  }
+  if (!outboundProxy) return new Agent({ ...settings, connect });
+  const token = proxyToken(outboundProxy);
+  return new ProxyAgent({
+    ...settings,
+    uri: outboundProxy.url,
+    requestTls: connect,
+    proxyTls: { timeout: LINK_TIMEOUTS.connectMs },
+    ...(token === undefined ? {} : { token }),
+  });
+}

@@ -1,0 +1,42 @@
+import type { MailboxReader } from '@backhaul/spool';
+
+/**
+ * The polls held open, at most one per owner: a second one ends the first. A hold ends when the mailbox has something,
+ * when its time is over, when the client goes away, when another poll of the same owner comes, or at the drain.
+ */
+export class PollHolds {
+  readonly #held = new Map<string, AbortController>();
+
+  get size(): number {
+    return this.#held.size;
+  }
+
+  /** `ended`: another poll took its place, or the owner was cut; there is nothing to read for this one. */
+  async hold(
+    mailboxes: MailboxReader,
+    owner: string,
+    waitMs: number,
+    gone: AbortSignal,
+  ): Promise<'something' | 'nothing' | 'ended'> {
+    this.end(owner);
+    const control = new AbortController();
+    this.#held.set(owner, control);
+    try {
+      const something = await mailboxes.wait(owner, waitMs, AbortSignal.any([control.signal, gone]));
+      if (control.signal.aborted) return 'ended';
+      return something ? 'something' : 'nothing';
+    } finally {
+      if (this.#held.get(owner) === control) this.#held.delete(owner);
+    }
+  }
+
+  /** Answers the held poll of an owner at once, with nothing. */
+  end(owner: string): void {
+    this.#held.get(owner)?.abort();
+    this.#held.delete(owner);
+  }
+
+  endAll(): void {
+    for (const owner of [...this.#held.keys()]) this.end(owner);
+  }
+}

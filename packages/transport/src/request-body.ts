@@ -1,0 +1,71 @@
+import type { IncomingMessage } from 'node:http';
+import { BackhaulError } from '@backhaul/runtime';
+import { decompress } from './compression.ts';
+
+/** Bytes of all request bodies held at one time; past it a request is refused with BH-E-BUSY. */
+export class ByteBudget {
+  readonly #limit: number;
+  #held = 0;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  get held(): number {
+    return this.#held;
+  }
+
+  take(bytes: number): void {
+    if (this.#held + bytes > this.#limit) {
+      throw new BackhaulError('BH-E-BUSY', { detail: 'too many bytes are being received', retryAfterMs: 1000 });
+    }
+    this.#held += bytes;
+  }
+
+  give(bytes: number): void {
+    this.#held -= bytes;
+  }
+}
+
+export interface ReceivedBody {
+  /** unpacked */
+  readonly bytes: Buffer;
+  /** as they came over the line */
+  readonly wireBytes: number;
+}
+
+/**
+ * The whole body, at most `limit` bytes on the line and unpacked.
+ * Throws BH-E-LIMIT-ENVELOPE, BH-E-LIMIT-INFLATE, BH-E-MIME-TYPE, BH-E-MIME-TRUNCATED.
+ */
+export async function readRequestBody(request: IncomingMessage, limit: number): Promise<ReceivedBody> {
+  const announced = Number(request.headers['content-length'] ?? 0);
+  if (announced > limit) throw tooLarge(limit);
+  const raw = await collect(request, limit);
+  const bytes = await decompress(request.headers['content-encoding'], raw, limit);
+  return { bytes, wireBytes: raw.length };
+}
+
+function collect(request: IncomingMessage, limit: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    const end = (action: () => void): void => {
+      request.off('data', onData).off('end', onEnd).off('close', onCut).off('error', onCut);
+      action();
+    };
+    const onData = (chunk: Buffer): void => {
+      length += chunk.length;
+      if (length > limit) end(() => reject(tooLarge(limit)));
+      else chunks.push(chunk);
+    };
+    const onEnd = (): void => end(() => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length)));
+    const onCut = (): void =>
+      end(() => reject(new BackhaulError('BH-E-MIME-TRUNCATED', { detail: 'the connection ended' })));
+    request.on('data', onData).on('end', onEnd).on('close', onCut).on('error', onCut);
+  });
+}
+
+function tooLarge(limit: number): BackhaulError {
+  return new BackhaulError('BH-E-LIMIT-ENVELOPE', { detail: `more than ${limit} bytes` });
+}

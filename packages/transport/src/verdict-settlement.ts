@@ -1,0 +1,12 @@
+import type { Verdict } from '@backhaul/envelope';
+import type { Settlement } from '@backhaul/spool';
+
+const ACCEPTED: Settlement = { outcome: 'accepted' };
+
+/** What the parent said of each message, as what the spool does with it. `backoffMs` counts where no wait was told. */
+export function settlementOf(verdict: Verdict, now: number, backoffMs: () => number): Settlement {
+  if (verdict.accepted) return ACCEPTED;
+  if (verdict.retryable) return { outcome: 'retry', notBefore: now + (verdict.waitMs ?? backoffMs()) };
+  const detail = verdict.detail === undefined ? {} : { detail: verdict.detail };
+  return { outcome: 'refused', code: verdict.code ?? 'BH-E-INTERNAL', ...detail };
+}
