@@ -1,0 +1,87 @@
+import { BackhaulError, toBackhaulError } from '@backhaul/runtime';
+import { type CliContext, widthOf } from '../cli-context.ts';
+import { formatDuration } from '../format.ts';
+import { printable } from '../terminal-text.ts';
+import type { Result } from '../verb.ts';
+import { renderNextSteps, renderResult } from './demo-result.ts';
+import { type DemoOptions, DemoRun } from './demo-run.ts';
+import { DEMO_STEPS } from './demo-steps.ts';
+import { StopRequest } from './stop-request.ts';
+
+/** Runs the steps, prints what happened, keeps running until Ctrl-C (unless `once`), stops everything it has started. */
+export async function runDemo(cli: CliContext, options: DemoOptions): Promise<Result> {
+  const run = new DemoRun(cli, options);
+  const stop = new StopRequest(cli.clock, () => run.kill());
+  try {
+    await Promise.race([runSteps(run), stop.asked]);
+    if (stop.wasAsked) run.result.failed ??= { step: 'interrupted', code: 'BH-E-DRAINING', detail: 'told to stop' };
+    report(run);
+    if (run.result.ok && !options.once && !stop.wasAsked) {
+      say(run, 'Running until Ctrl-C.');
+      await stop.asked;
+      return {};
+    }
+    return { exitCode: run.result.ok ? 0 : 1 };
+  } finally {
+    if (run.processes.size > 0) say(run, 'stopping …');
+    await run.stop();
+    stop.release();
+  }
+}
+
+async function runSteps(run: DemoRun): Promise<void> {
+  const { clock } = run.cli;
+  const begin = clock.monotonic();
+  for (const step of DEMO_STEPS) {
+    const at = clock.monotonic();
+    try {
+      const line = await step.run(run);
+      if (run.stopping) return;
+      say(run, `✓ ${line} (${formatDuration(clock.monotonic() - at)})`);
+    } catch (thrown) {
+      if (run.stopping) return;
+      fail(run, step.does, thrown);
+      break;
+    }
+  }
+  run.result.durationMs = Math.round(clock.monotonic() - begin);
+  run.result.ok = run.result.failed === undefined;
+}
+
+function fail(run: DemoRun, step: string, thrown: unknown): void {
+  const error = toBackhaulError(thrown);
+  const ended = run.ended();
+  const cause = error.cause instanceof Error ? error.cause.message : '';
+  const detail = [
+    error.detail ?? (error.code === 'BH-E-INTERNAL' ? cause : error.sentence),
+    ...(ended.length > 0 ? [`these processes have ended: ${ended.join(', ')}`] : []),
+  ].join('; ');
+  run.result.failed = { step, code: error.code, detail };
+  say(run, `✗ did not happen: ${step}`);
+  say(run, `  ${error.code}: ${detail}`);
+  say(run, `  Logs: ${run.folder.file('logs')}`);
+}
+
+/** The result alone on standard output when it is JSON; otherwise tables, and where to go from here. */
+function report(run: DemoRun): void {
+  const { cli, options, result } = run;
+  if (options.json) {
+    cli.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
+    return;
+  }
+  if (!result.ok) return;
+  cli.stdout.write(`\n${renderResult(result, widthOf(cli.stdout))}\n`);
+  if (!options.once)
+    cli.stdout.write(
+      `\n${renderNextSteps(result.portal, run.adminSecret, run.sampleMessage, 'node bin/backhaul.mjs')}\n\n`,
+    );
+}
+
+function say(run: DemoRun, line: string): void {
+  run.cli.stderr.write(`${printable(line)}\n`);
+}
+
+/** What did not happen in time, and where to look. */
+export function notInTime(what: string, log: string): BackhaulError {
+  return new BackhaulError('BH-E-BUSY', { detail: `${what}; read ${log}` });
+}

@@ -1,0 +1,69 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { enrol, identityOf, type SitePackage, sitePackage } from '@backhaul/identity';
+import { BackhaulError, nearMatch, readJson, writeFileAtomic } from '@backhaul/runtime';
+
+export interface EnrolRequest {
+  readonly packageFile: string;
+  /** component ID */
+  readonly component: string;
+  readonly dataDirectory: string;
+  /** relay listener of the parent; wins over the package */
+  readonly parentUrl?: string;
+}
+
+export interface Enrolled {
+  readonly id: string;
+  readonly kind: string;
+  readonly dataDirectory: string;
+  readonly configFile: string;
+}
+
+type PackagedComponent = SitePackage['components'][number];
+
+/** Key made here, certificate fetched with the token, starting configuration written when there is none. */
+export async function enrolFromPackage(request: EnrolRequest): Promise<Enrolled> {
+  const site = await readJson(request.packageFile, sitePackage);
+  const component = findComponent(site, request.component);
+  const { dataDirectory } = request;
+  await enrol({
+    enrolUrl: site.enrolUrl,
+    rootsPem: site.roots,
+    rootsSha256: site.rootsSha256,
+    token: component.token,
+    identity: identityOf(component.id, site.trustDomain),
+    names: component.names ?? [],
+    dataDirectory,
+  });
+  if (component.membership) {
+    await writeFileAtomic(join(dataDirectory, 'membership.json'), `${JSON.stringify(component.membership, null, 2)}\n`);
+  }
+  const configFile = join(dataDirectory, `${component.kind}.yaml`);
+  if (!existsSync(configFile)) await writeFileAtomic(configFile, startingConfig(site, component, request));
+  return { id: component.id, kind: component.kind, dataDirectory, configFile };
+}
+
+function findComponent(site: SitePackage, id: string): PackagedComponent {
+  const component = site.components.find((one) => one.id === id);
+  if (component) return component;
+  const ids = site.components.map((one) => one.id);
+  const near = nearMatch(id, ids);
+  throw new BackhaulError('BH-E-NOT-FOUND', {
+    detail: `${id} is not in the package; it holds ${ids.join(', ')}${near ? `; did you mean ${near}?` : ''}`,
+  });
+}
+
+/** The few settings that a component cannot do without; docs/configuration.md has the others. */
+function startingConfig(site: SitePackage, component: PackagedComponent, request: EnrolRequest): string {
+  const url = request.parentUrl ?? component.parent.url;
+  const lines = [
+    `# ${component.kind} ${component.id} of ${site.customer}/${site.site}. Every key: backhaul config schema ${component.kind}`,
+    `dataDirectory: ${JSON.stringify(request.dataDirectory)}`,
+    `trustDomain: ${JSON.stringify(site.trustDomain)}`,
+    'parents:',
+    `  - id: ${JSON.stringify(component.parent.id)}`,
+    `    url: ${JSON.stringify(url ?? 'https://set-the-address-of-the-parent-here:7444')}`,
+  ];
+  if (component.kind === 'proxy') lines.push('integrators:', '  - use: host');
+  return `${lines.join('\n')}\n`;
+}

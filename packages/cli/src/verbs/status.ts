@@ -1,0 +1,53 @@
+import { anything, type ComponentRow, component } from '../api-shapes.ts';
+import { formatAgo, formatBytes, formatIn } from '../format.ts';
+import { renderTable } from '../table.ts';
+import type { Verb } from '../verb.ts';
+import { inTreeOrder } from './components.ts';
+
+export const status: Verb = {
+  path: 'status',
+  summary: 'is everything flowing? Backlog, oldest message and next retry of each component',
+  connects: true,
+  examples: ['backhaul status', 'backhaul status --json'],
+  run: async ({ api, cli, width }) => {
+    const client = await api();
+    const [overall, components] = await Promise.all([
+      client.get('/status', anything),
+      client.list('/components', component),
+    ]);
+    return { json: { ...overall, components }, text: statusTable(components, cli.clock.now(), width) };
+  },
+};
+
+interface Backlog {
+  readonly messages?: number;
+  readonly bytes?: number;
+  readonly oldestAt?: number | string;
+  readonly nextRetryAt?: number | string;
+}
+
+function statusTable(components: readonly ComponentRow[], now: number, width: number | undefined): string {
+  return renderTable(
+    inTreeOrder(components),
+    [
+      { title: 'COMPONENT', value: ({ row, depth }) => `${'  '.repeat(depth)}${row.id}` },
+      { title: 'STATE', value: ({ row }) => (row.overdue ? `${row.state}, overdue` : row.state) },
+      { title: 'LAST HEARD', value: ({ row }) => formatAgo(row.lastHeardAt, now) },
+      { title: 'BACKLOG', value: ({ row }) => backlogOf(row).messages, align: 'right' },
+      { title: 'BYTES', value: ({ row }) => mapped(backlogOf(row).bytes, formatBytes), align: 'right' },
+      { title: 'OLDEST', value: ({ row }) => formatAgo(backlogOf(row).oldestAt, now) },
+      { title: 'NEXT RETRY', value: ({ row }) => formatIn(backlogOf(row).nextRetryAt, now) },
+    ],
+    width,
+  );
+}
+
+/** A component that has not told yet has none. */
+function backlogOf(row: ComponentRow): Backlog {
+  if (typeof row.backlog === 'number') return { messages: row.backlog };
+  return typeof row.backlog === 'object' && row.backlog !== null ? row.backlog : {};
+}
+
+function mapped<T>(value: T | undefined, format: (value: T) => string): string | undefined {
+  return value === undefined ? undefined : format(value);
+}
