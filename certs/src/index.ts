@@ -1,1 +1,10 @@
-export {};
+export * from './ca-folder.ts';
+export * from './certs-config.ts';
+export * from './enrol-app.ts';
+export * from './enrolment-grant.ts';
+export * from './init-ca.ts';
+export * from './issue-token.ts';
+export * from './issuer.ts';
+export * from './registrar-app.ts';
+export * from './run-certs.ts';
+export * from './token-store.ts';

@@ -20,11 +20,17 @@ export function listen(server: Server, where: { host: string; port: number } | {
   });
 }
 
-/** Closes a server and every connection it holds. Works on one that never listened. */
-export function closeServer(server: Server & { closeAllConnections?(): void }): Promise<void> {
+/**
+ * Closes a server: takes nothing new, lets requests under way end for up to `graceMs`, then cuts what is left. Works on
+ * one that never listened.
+ */
+export function closeServer(server: Server & { closeAllConnections?(): void }, graceMs = 0): Promise<void> {
   return new Promise((resolve) => {
-    server.close(() => resolve());
-    server.closeAllConnections?.();
+    const cut = setTimeout(() => server.closeAllConnections?.(), graceMs);
+    server.close(() => {
+      clearTimeout(cut);
+      resolve();
+    });
   });
 }
 

@@ -1,5 +1,6 @@
 export { type FetchOptions, FRUITLESS_ATTEMPTS } from './artifact-fetch.ts';
 export * from './backoff.ts';
+export * from './enrol.ts';
 export * from './link-order.ts';
 export type { OutboundProxy } from './outbound-proxy.ts';
 export type { Parent } from './parent-link.ts';
