@@ -1,5 +1,4 @@
-import { appendFileSync } from 'node:fs';
-import { accessSync, constants } from 'node:fs';
+import { accessSync, appendFileSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 /** What `this` of a mocha hook or test offers that is used here. */

@@ -25,11 +25,12 @@ export function refuse(request: IncomingMessage, response: ServerResponse, error
   const body = Buffer.from(JSON.stringify(error.toProblem()));
   const headers: OutgoingHttpHeaders = {
     ...ANSWER_HEADERS,
-    ...(error.retryAfterMs === undefined ? {} : { 'retry-after': Math.max(1, Math.ceil(error.retryAfterMs / 1000)) }),
-    ...(unread ? { connection: 'close' } : {}),
     'content-type': 'application/problem+json',
     'content-length': body.length,
   };
+  if (error.retryAfterMs !== undefined)
+    headers['retry-after'] = String(Math.max(1, Math.ceil(error.retryAfterMs / 1000)));
+  if (unread) headers['connection'] = 'close';
   response.writeHead(error.status, headers);
   response.end(request.method === 'HEAD' ? undefined : body);
   if (unread) discard(request);
