@@ -1,4 +1,5 @@
-import { BackhaulError, isoTime } from '@backhaul/runtime';
+import { jsonData } from '@backhaul/envelope';
+import { BackhaulError } from '@backhaul/runtime';
 import { z } from 'zod';
 import { type Action, type Merged, type MidStreamModule, type ModuleMessage, PASS } from './mid-stream.ts';
 import { className, moduleName, moduleOptions, subclassName } from './module-options.ts';
@@ -47,10 +48,13 @@ export function aggregateModule(config: z.input<typeof aggregateConfig>): MidStr
   };
 }
 
-function hold(rules: ReadonlyMap<string, Rule>, { header }: ModuleMessage): Action {
+/** A body that cannot be merged throws here, where it spoils nothing but itself. */
+function hold(rules: ReadonlyMap<string, Rule>, message: ModuleMessage): Action {
+  const { header } = message;
   const about = `${header.class}/${header.subclass}`;
   const rule = rules.get(about);
   if (rule === undefined || header.contentType !== 'data') return PASS;
+  readNumbers(message.content());
   const key = `${about}|${header.source}|${header.instance ?? ''}`;
   return { do: 'hold', key, rule: rule.label, count: rule.count, windowMs: rule.windowMs };
 }
@@ -62,13 +66,13 @@ function merge(rules: ReadonlyMap<string, Rule>, held: readonly ModuleMessage[])
   const times = held.map((message) => message.header.madeAt);
   const value = {
     count: held.length,
-    from: isoTime(Math.min(...times)),
-    to: isoTime(Math.max(...times)),
+    from: Math.min(...times),
+    to: Math.max(...times),
     metrics: summarise(held.map((message) => readNumbers(message.content()))),
   };
   const into = rules.get(`${first.class}/${first.subclass}`)?.into ?? 'summary';
   return {
     header: { classification: first.classification, class: first.class, subclass: into, contentType: 'data' },
-    content: { type: 'data', mimeType: 'application/json', encoding: 'none', text: JSON.stringify(value) },
+    content: jsonData(value),
   };
 }

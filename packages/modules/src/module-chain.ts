@@ -1,5 +1,5 @@
 import type { Header } from '@backhaul/envelope';
-import { type Component, toBackhaulError } from '@backhaul/runtime';
+import { BackhaulError, type Component } from '@backhaul/runtime';
 import type { LoadedModule } from './load-modules.ts';
 import {
   type Action,
@@ -52,7 +52,8 @@ const COUNTER_OF = { pass: 'passed', drop: 'dropped', hold: 'held', refuse: 'ref
  * The modules of one MLM, asked in the order of the configuration; the first that does not let a message pass decides.
  *
  * A module is `running`, or `taken-out` after `maxFaults` faults in a row (it threw, or took longer than 250 ms). A fault
- * never reaches the caller: the message takes the module's default, the fault is counted and reported.
+ * never reaches the caller: the message takes the module's default, the fault is counted and reported. A coded error says
+ * that the message cannot be read: the message takes the default, and the module stays.
  */
 export class ModuleChain implements Component {
   readonly name = 'modules';
@@ -157,12 +158,17 @@ export class ModuleChain implements Component {
       else slot.inARow = 0;
       return result;
     } catch (error) {
-      this.#fault(
-        slot,
-        toBackhaulError(error).cause === undefined ? String(error) : String(toBackhaulError(error).cause),
-      );
+      if (error instanceof BackhaulError && error.code !== 'BH-E-INTERNAL') this.#badMessage(slot, error);
+      else this.#fault(slot, String(error));
       return undefined;
     }
+  }
+
+  /** The content is at fault, not the module: a sender must not be able to have a module taken out. */
+  #badMessage(slot: Slot, { code, detail }: BackhaulError): void {
+    slot.counts.faults += 1;
+    slot.lastFault = code;
+    this.#context.logger.warn({ module: slot.module.name, code, detail }, 'a module could not read a message');
   }
 
   #fault(slot: Slot, fault: string): void {

@@ -1,4 +1,4 @@
-import type { Content } from '@backhaul/envelope';
+import { type Content, jsonOf } from '@backhaul/envelope';
 import { BackhaulError } from '@backhaul/runtime';
 
 /** Past this number of metrics in one message the rest is refused: an aggregate has a size, too. */
@@ -11,13 +11,11 @@ export interface MetricSummary {
   readonly max: number;
 }
 
-/** Every finite number of a JSON object by its dotted path; lists, texts and truth values are left out. Throws BH-E-MODULE. */
+/** Every finite number of a JSON object by its dotted path; lists, texts and truth values are left out. Throws BH-E-SCHEMA, BH-E-JSON, BH-E-NAME. */
 export function readNumbers(content: Content): Map<string, number> {
-  if (content.type !== 'data' || content.encoding !== 'none') {
-    throw new BackhaulError('BH-E-MODULE', { detail: 'only JSON data can be merged' });
-  }
+  if (content.type !== 'data') throw new BackhaulError('BH-E-SCHEMA', { detail: 'only JSON data can be merged' });
   const numbers = new Map<string, number>();
-  collect(JSON.parse(content.text), '', 0, numbers);
+  collect(jsonOf(content), '', 0, numbers);
   return numbers;
 }
 
@@ -42,13 +40,12 @@ export function summarise(samples: readonly ReadonlyMap<string, number>[]): Reco
 
 function collect(value: unknown, path: string, depth: number, numbers: Map<string, number>): void {
   if (typeof value === 'number') {
-    if (numbers.size >= MAX_METRICS) throw new BackhaulError('BH-E-MODULE', { detail: 'too many metrics to merge' });
+    if (numbers.size >= MAX_METRICS) throw new BackhaulError('BH-E-SCHEMA', { detail: 'too many metrics to merge' });
     if (Number.isFinite(value)) numbers.set(path === '' ? 'value' : path, value);
     return;
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value) || depth >= MAX_DEPTH) return;
   for (const [name, inner] of Object.entries(value)) {
-    if (name === '__proto__') continue;
     collect(inner, path === '' ? name : `${path}.${name}`, depth + 1, numbers);
   }
 }

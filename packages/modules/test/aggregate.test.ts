@@ -27,16 +27,16 @@ describe('aggregate', () => {
     expect(merged?.header).to.include({ class: 'performance', subclass: 'summary', contentType: 'data' });
     expect(JSON.parse((merged?.content as Data | undefined)?.text ?? '')).to.deep.equal({
       count: 2,
-      from: '1970-01-01T00:00:01.000Z',
-      to: '1970-01-01T00:00:02.000Z',
+      from: 1_000,
+      to: 2_000,
       metrics: { load1: { min: 1, mean: 2, max: 3 }, 'memory.used': { min: 10, mean: 15, max: 20 } },
     });
   });
 
-  it('fails on a body that is not JSON, for the chain to isolate', () => {
+  it('does not hold a body that it could not merge', () => {
     const module = aggregateModule({ use: 'aggregate', rules });
     const broken = messageOf({}, { type: 'data', mimeType: 'application/json', encoding: 'none', text: '{' });
-    expect(() => module.merge?.('key', [broken])).to.throw();
+    expect(() => module.up?.(broken)).to.throw('BH-E-JSON');
   });
 
   it('two rules for one class are refused', () => {
@@ -65,7 +65,7 @@ describe('aggregate', () => {
       encoding: 'none',
       text: '{"__proto__":{"x":1},"a":2}',
     };
-    module.merge?.('key', [messageOf({}, evil)]);
+    expect(() => module.up?.(messageOf({}, evil))).to.throw('BH-E-NAME');
     expect(({} as Record<string, unknown>)['x']).to.equal(undefined);
   });
 });

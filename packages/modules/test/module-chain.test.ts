@@ -1,3 +1,4 @@
+import { BackhaulError } from '@backhaul/runtime';
 import { expect } from 'chai';
 import { type LoadedModule, loadModules, type MidStreamModule, ModuleChain, PASS } from '../src/index.ts';
 import { contextOf, handClock, json, messageOf } from './messages.ts';
@@ -75,6 +76,15 @@ describe('module chain', () => {
     expect(asked).to.equal(3);
     expect(out).to.deep.equal(['own']);
     expect(chain.status()[0]).to.include({ state: 'taken-out', faults: 3, lastFault: 'Error: broken' });
+  });
+
+  it('a message that cannot be read takes the default, but no module out', () => {
+    const up = () => {
+      throw new BackhaulError('BH-E-XML-FORM');
+    };
+    const chain = chainOf([loaded({ up })]);
+    for (let i = 0; i < 10; i++) expect(chain.decide(messageOf({}, json({}))).action.do).to.equal('pass');
+    expect(chain.status()[0]).to.include({ state: 'running', faults: 10, lastFault: 'BH-E-XML-FORM' });
   });
 
   it('a success in between starts the count again', () => {

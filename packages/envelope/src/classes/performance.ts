@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { ClassEntry } from './class-entry.ts';
-import { amount, bytes, count, fraction, shortText, time } from './json-fields.ts';
+import { amount, bytes, count, fraction, id, shortText, time } from './json-fields.ts';
 
 /** Samples of how busy a machine is; an MLM may merge several into one summary. */
 export const performanceSample = z.strictObject({
@@ -26,9 +26,14 @@ export const performanceSummary = z
     from: time,
     to: time,
     metrics: z.record(
-      z.string().regex(/^[a-z][A-Za-z0-9]{0,63}$/),
+      z.string().regex(/^[a-z][A-Za-z0-9.]{0,127}$/),
       z.strictObject({ min: z.number(), mean: z.number(), max: z.number() }),
     ),
+    /** the samples it was made of, as ranges of sequences */
+    inputs: z
+      .array(z.strictObject({ source: id, epoch: z.string(), lane: count, from: count, to: count }))
+      .max(1000)
+      .optional(),
   })
   .refine(({ from, to }) => from <= to, { message: 'from is after to', path: ['from'] });
 export type PerformanceSummary = z.output<typeof performanceSummary>;
