@@ -63,18 +63,26 @@ export interface LoadReport {
   readonly damaged: readonly string[];
 }
 
+/** Entries to be written, and what had to leave to make room for them; the caller adds the receipts to the same commit. */
+export interface StagedEntries extends Change {
+  readonly removed: readonly Removed[];
+}
+
 /** The durable queue towards the parent. */
 export interface Spool {
   load(): Promise<LoadReport>;
-  /** Reserves places; throws BH-E-SPOOL-FULL before anything is accepted. Entries may be of several lanes. */
-  stage(entries: readonly SpoolEntry[]): Change;
+  /**
+   * Throws BH-E-SPOOL-FULL before anything is accepted. Entries may be of several lanes. `receipts` says that the entries
+   * tell what was removed: they may pass the limits by a sixteenth, so that an account can always be given.
+   */
+  stage(entries: readonly SpoolEntry[], options?: { receipts?: boolean }): StagedEntries;
   /** Lowest lane first, then sequence [S3]. Undefined when nothing may be sent now. */
   claim(budget: { maxMessages: number; maxBytes: number }): Promise<Claim | undefined>;
   /** One settlement per entry of the claim, in order. What is removed without delivery is returned for its receipts. */
   settle(claim: Claim, settlements: readonly Settlement[]): { change: Change; removed: readonly Removed[] };
   /** Not sent, or no answer: claimable again, in its old place. */
   release(claim: Claim, notBefore?: number): void;
-  /** What is past its time and not in flight. */
+  /** What is past its time and not in flight, up to about a thousand at a time; call again while it removes some. */
   expire(now: number): { change: Change; removed: readonly Removed[] };
   depth(): SpoolDepth;
   /** Resolves when a claim may succeed, or when the signal aborts. */
@@ -85,7 +93,10 @@ export interface Spool {
 export interface Numbering {
   load(): Promise<void>;
   readonly epoch: string;
-  /** Reserves `count` sequences of a lane; they are used only if the change is committed with the messages. */
+  /**
+   * Reserves `count` sequences of a lane until the end of this tick: they are given back when the change is not committed
+   * by then (an await in between throws BH-E-INTERNAL at the commit), so that sequences have no holes.
+   */
   stage(lane: Lane, count: number): { first: number; change: Change };
   /** highest sequence given so far in a lane, 0 when none */
   last(lane: Lane): number;

@@ -1,0 +1,51 @@
+import type { ByteCache } from './byte-cache.ts';
+import type { Slot } from './eviction.ts';
+import { IN_FLIGHT, LEAVING } from './lane-record.ts';
+import { entryBytes } from './record.ts';
+import { type Change, type Op, stagedChange } from './store.ts';
+import type { SpoolEntry } from './types.ts';
+
+/**
+ * Entries leave their records: marked when the change is submitted, gone when it is on disk. What has been claimed meanwhile
+ * (`fromFlight` false) or is leaving already stays as it is.
+ */
+export function depart(
+  slots: readonly Slot[],
+  fromFlight: boolean,
+  cache: ByteCache,
+  onSubmitted: (entry: SpoolEntry) => void,
+): Change {
+  let leaving: Slot[] = [];
+  const submit = (): Op[] => {
+    leaving = slots.filter(({ record, index }) => {
+      const state = record.stateOf(index);
+      return state < LEAVING && (fromFlight || state !== IN_FLIGHT);
+    });
+    for (const { record, index, entry } of leaving) {
+      record.setLeaving(index);
+      onSubmitted(entry);
+    }
+    return departureOps(leaving);
+  };
+  return stagedChange(submit, () => {
+    for (const slot of leaving) removeFromMemory(slot, fromFlight, cache);
+  });
+}
+
+function departureOps(slots: readonly Slot[]): Op[] {
+  const records = new Map(slots.map(({ record, lane }) => [record, lane]));
+  const lanes = new Set(records.values());
+  return [
+    ...[...records].flatMap(([record, lane]) => lane.leftOps(record)),
+    ...[...lanes].flatMap((lane) => lane.advanceOps()),
+  ];
+}
+
+function removeFromMemory({ lane, record, index, entry }: Slot, fromFlight: boolean, cache: ByteCache): void {
+  const bytes = entryBytes(entry);
+  record.setGone(index, bytes);
+  lane.messages -= 1;
+  lane.bytes -= bytes;
+  if (fromFlight) lane.inFlight -= 1;
+  if (record.messages === 0) cache.delete(lane.recordKey(record.number));
+}

@@ -1,0 +1,45 @@
+import type { Slot } from './eviction.ts';
+import { FREE, type LaneRecord } from './lane-record.ts';
+import type { LaneState } from './lane-state.ts';
+import { entryBytes } from './record.ts';
+import type { SpoolEntry } from './types.ts';
+
+/**
+ * Marks entries of one lane as in flight, from its head on, until the budget is used; the first one always, however large. What is
+ * past its time is left for `expire`.
+ */
+export async function takeSlots(
+  lane: LaneState,
+  budget: { maxMessages: number; maxBytes: number },
+  now: number,
+  read: (record: LaneRecord) => Promise<readonly SpoolEntry[]>,
+): Promise<Slot[]> {
+  const slots: Slot[] = [];
+  let bytes = 0;
+  try {
+    for (const record of lane.records()) {
+      if (!record.isWritten || slots.length >= budget.maxMessages) break;
+      if (!record.isClaimable(now)) continue;
+      for (const [index, entry] of (await read(record)).entries()) {
+        if (!isDue(record, index, entry, now)) continue;
+        bytes += entryBytes(entry);
+        if (slots.length > 0 && (slots.length >= budget.maxMessages || bytes > budget.maxBytes)) return slots;
+        record.setInFlight(index);
+        lane.inFlight += 1;
+        slots.push({ lane, record, index, entry });
+      }
+    }
+    return slots;
+  } catch (error) {
+    for (const slot of slots) slot.record.setFree(slot.index);
+    lane.inFlight -= slots.length;
+    throw error;
+  }
+}
+
+function isDue(record: LaneRecord, index: number, entry: SpoolEntry, now: number): boolean {
+  if (record.stateOf(index) !== FREE || record.isWaiting(index, now)) return false;
+  if ((entry.expiresAt ?? Number.POSITIVE_INFINITY) > now) return true;
+  record.setWait(index, Number.POSITIVE_INFINITY);
+  return false;
+}
