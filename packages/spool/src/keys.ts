@@ -20,6 +20,7 @@ export function nameOf(segment: string): string {
 
 /** The first key after all keys that start with `prefix`. */
 export function prefixEnd(prefix: string): string {
+  if (prefix === '') return '\x7f';
   return prefix.slice(0, -1) + String.fromCharCode(prefix.charCodeAt(prefix.length - 1) + 1);
 }
 

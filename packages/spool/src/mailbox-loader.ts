@@ -16,7 +16,9 @@ export async function loadMailboxes(store: Store, prefix: string): Promise<Loade
   const messages = new Map<number, SharedMessage>();
   const owners = new Map<string, MailboxOwner>();
   const gaps: string[] = [];
+  let next = 1;
   for await (const [key, value] of store.scan(`${prefix}b/`)) {
+    next = numberOf(key) + 1;
     messages.set(numberOf(key), sharedMessage(numberOf(key), decodeMailboxMessage(value), true));
   }
   const owner = (segment: string): MailboxOwner => {
@@ -36,5 +38,5 @@ export async function loadMailboxes(store: Store, prefix: string): Promise<Loade
     held.last = held.sent = Math.max(last, held.last);
   }
   const referenced = [...messages.values()].filter(({ owners: holders }) => holders.size > 0);
-  return { messages: referenced, owners: [...owners.values()], next: Math.max(0, ...messages.keys()) + 1, gaps };
+  return { messages: referenced, owners: [...owners.values()], next, gaps };
 }

@@ -1,0 +1,287 @@
+import { expect } from 'chai';
+import { afterEach, beforeEach, describe, it } from 'mocha';
+import { commitChanges, type Store } from '../store.ts';
+import type { Claim, Settlement, Spool, SpoolEntry } from '../types.ts';
+import { codeOf, sampleEntries, sampleEntry } from './samples.ts';
+
+export interface SpoolLimits {
+  readonly maxMessages: number;
+  readonly maxBytes: number;
+}
+
+export interface SpoolSubject {
+  readonly spool: Spool;
+  readonly store: Store;
+  /** sets the wall clock, which begins at 1,000 */
+  setNow(now: number): void;
+  /** the same spool after a crash: nothing in memory is kept */
+  reopen(): Promise<SpoolSubject>;
+  close(): Promise<void>;
+}
+
+const ALL = { maxMessages: 256, maxBytes: 1_000_000 };
+const accepted: Settlement = { outcome: 'accepted' };
+
+export function spoolContract(name: string, makeSubject: (limits?: SpoolLimits) => Promise<SpoolSubject>): void {
+  describe(`${name} is a Spool`, () => {
+    let subject: SpoolSubject;
+    beforeEach(async () => {
+      subject = await makeSubject();
+    });
+    afterEach(() => subject.close());
+
+    const put = async (...entries: SpoolEntry[]): Promise<void> => {
+      await commitChanges(subject.store, [subject.spool.stage(entries)]);
+    };
+    const settle = async (claim: Claim, settlement: Settlement | readonly Settlement[]) => {
+      const all = Array.isArray(settlement) ? settlement : claim.entries.map(() => settlement as Settlement);
+      const { change, removed } = subject.spool.settle(claim, all);
+      await commitChanges(subject.store, [change]);
+      return removed;
+    };
+    const ids = (claim: Claim | undefined): string[] => claim?.entries.map(({ id }) => id) ?? [];
+    const idsOf = (entries: readonly { id: string }[]): string[] => entries.map(({ id }) => id);
+    const restrict = async (limits: Partial<SpoolLimits>): Promise<void> => {
+      await subject.close();
+      subject = await makeSubject({ maxMessages: 1_000, maxBytes: 1_000_000, ...limits });
+    };
+
+    it('gives back what was put, byte for byte', async () => {
+      const entry = sampleEntry({
+        header: Buffer.from([0, 255]),
+        body: Buffer.from([13, 10, 0]),
+        expiresAt: 9_000,
+        persistent: true,
+      });
+      await put(entry);
+      const claim = await subject.spool.claim(ALL);
+      const [got] = claim!.entries;
+      expect({ ...got, header: Buffer.from(got!.header), body: Buffer.from(got!.body) }).to.deep.equal(entry);
+      expect(claim!.bytes).to.equal(5);
+    });
+
+    it('shows nothing that is not committed', async () => {
+      subject.spool.stage([sampleEntry()]);
+      expect(await subject.spool.claim(ALL)).to.equal(undefined);
+      expect(subject.spool.depth().messages).to.equal(0);
+    });
+
+    it('S3: claims follow lane, then the order of arrival', async () => {
+      const low = sampleEntries(2, { lane: 6 });
+      const urgent = sampleEntries(2, { lane: 2 });
+      const more = sampleEntries(2, { lane: 6 });
+      await put(...low, ...urgent);
+      await put(...more);
+      const first = await subject.spool.claim(ALL);
+      expect(first!.lane).to.equal(2);
+      expect(ids(first)).to.deep.equal(idsOf(urgent));
+      expect(ids(await subject.spool.claim(ALL))).to.deep.equal(idsOf([...low, ...more]));
+      expect(await subject.spool.claim(ALL)).to.equal(undefined);
+    });
+
+    it('merges small batches into one claim, and splits large ones, within the budget', async () => {
+      const entries = sampleEntries(10, { header: Buffer.alloc(10), body: Buffer.alloc(90) });
+      for (const entry of entries) await put(entry);
+      const first = await subject.spool.claim({ maxMessages: 4, maxBytes: 10_000 });
+      const second = await subject.spool.claim({ maxMessages: 100, maxBytes: 350 });
+      const third = await subject.spool.claim({ maxMessages: 100, maxBytes: 1 });
+      expect([first, second, third].map((claim) => claim!.entries.length)).to.deep.equal([4, 3, 1]);
+      expect([first, second, third].flatMap(ids)).to.deep.equal(idsOf(entries).slice(0, 8));
+    });
+
+    it('D2: what was accepted by the other side is gone, what was not answered stays', async () => {
+      const entries = sampleEntries(3);
+      await put(...entries);
+      const claim = await subject.spool.claim({ ...ALL, maxMessages: 2 });
+      await settle(claim!, accepted);
+      subject = await subject.reopen();
+      expect(ids(await subject.spool.claim(ALL))).to.deep.equal([entries[2]!.id]);
+    });
+
+    it('S4: a claimed entry is claimable again after a crash', async () => {
+      const entries = sampleEntries(5);
+      await put(...entries);
+      await subject.spool.claim(ALL);
+      subject = await subject.reopen();
+      expect(ids(await subject.spool.claim(ALL))).to.deep.equal(idsOf(entries));
+    });
+
+    it('a release restores the old place, at once or not before its time', async () => {
+      const entries = sampleEntries(4);
+      await put(...entries);
+      const first = await subject.spool.claim({ ...ALL, maxMessages: 2 });
+      subject.spool.release(first!);
+      const again = await subject.spool.claim(ALL);
+      expect(ids(again)).to.deep.equal(idsOf(entries));
+      subject.spool.release(again!, 5_000);
+      expect(await subject.spool.claim(ALL)).to.equal(undefined);
+      expect(subject.spool.depth()).to.include({ nextRetryAt: 5_000, inFlight: 0, messages: 4 });
+      subject.setNow(5_000);
+      expect(ids(await subject.spool.claim(ALL))).to.deep.equal(idsOf(entries));
+    });
+
+    it('settles every entry by its own verdict', async () => {
+      const [a, b, c] = sampleEntries(3) as [SpoolEntry, SpoolEntry, SpoolEntry];
+      await put(a, b, c);
+      const claim = await subject.spool.claim(ALL);
+      const removed = await settle(claim!, [
+        accepted,
+        { outcome: 'refused', code: 'BH-E-SCHEMA', detail: 'no' },
+        { outcome: 'retry', notBefore: 2_000 },
+      ]);
+      expect(removed).to.have.length(1);
+      expect(removed[0]).to.deep.include({ reason: 'dead-letter', code: 'BH-E-SCHEMA', detail: 'no' });
+      expect(removed[0]!.entry).to.include({
+        id: b.id,
+        source: b.source,
+        epoch: b.epoch,
+        lane: 4,
+        sequence: b.sequence,
+      });
+      expect(subject.spool.depth()).to.include({ messages: 1, deadLetters: 1 });
+      subject = await subject.reopen();
+      expect(subject.spool.depth()).to.include({ messages: 1, deadLetters: 1 });
+      expect(ids(await subject.spool.claim(ALL))).to.deep.equal([c.id]);
+    });
+
+    it('settles claims in any order', async () => {
+      const entries = sampleEntries(9);
+      await put(...entries);
+      const claims = [];
+      for (let n = 0; n < 3; n += 1) claims.push(await subject.spool.claim({ ...ALL, maxMessages: 3 }));
+      await settle(claims[1]!, accepted);
+      subject.spool.release(claims[2]!);
+      subject = await subject.reopen();
+      expect(ids(await subject.spool.claim(ALL))).to.deep.equal(idsOf([...entries.slice(0, 3), ...entries.slice(6)]));
+    });
+
+    it('reports expired entries that are not in flight, and never hands them out', async () => {
+      const [early, late, never] = [
+        sampleEntry({ expiresAt: 2_000 }),
+        sampleEntry({ expiresAt: 8_000 }),
+        sampleEntry(),
+      ];
+      await put(early, late, never);
+      subject.setNow(3_000);
+      const claim = await subject.spool.claim(ALL);
+      expect(ids(claim)).to.deep.equal([late.id, never.id]);
+      const first = subject.spool.expire(9_000);
+      expect(first.removed.map(({ entry, reason }) => [entry.id, reason])).to.deep.equal([[early.id, 'expired']]);
+      await commitChanges(subject.store, [first.change]);
+      subject.spool.release(claim!);
+      const second = subject.spool.expire(9_000);
+      expect(second.removed.map(({ entry }) => entry.id)).to.deep.equal([late.id]);
+      await commitChanges(subject.store, [second.change]);
+      expect(subject.spool.expire(9_000).removed).to.deep.equal([]);
+      subject = await subject.reopen();
+      expect(subject.spool.depth().messages).to.equal(1);
+    });
+
+    it('S6: a full spool refuses the least, before accepting, and writes nothing', async () => {
+      await restrict({ maxMessages: 3 });
+      await put(...sampleEntries(3, { lane: 2 }));
+      const bytes = subject.store.stats().bytesWritten;
+      expect(await codeOf(() => subject.spool.stage([sampleEntry({ lane: 2 })]))).to.equal('BH-E-SPOOL-FULL');
+      expect(await codeOf(() => subject.spool.stage([sampleEntry({ lane: 6 })]))).to.equal('BH-E-SPOOL-FULL');
+      expect(subject.store.stats().bytesWritten).to.equal(bytes);
+      expect(subject.spool.depth().messages).to.equal(3);
+    });
+
+    it('evicts the lower lane first, then the nearest expiry, then what is not persistent, and tells whom', async () => {
+      await restrict({ maxMessages: 5 });
+      const [bulk, soon, later, plain, kept] = [
+        sampleEntry({ lane: 8, persistent: true }),
+        sampleEntry({ expiresAt: 5_000, persistent: true }),
+        sampleEntry({ expiresAt: 6_000 }),
+        sampleEntry(),
+        sampleEntry({ persistent: true }),
+      ];
+      await put(kept, plain, later, soon, bulk);
+      const evicted: string[] = [];
+      for (let n = 0; n < 4; n += 1) {
+        const change = subject.spool.stage([sampleEntry({ lane: 4, persistent: true })]);
+        evicted.push(...change.removed.map(({ entry }) => entry.id));
+        await commitChanges(subject.store, [change]);
+      }
+      expect(evicted).to.deep.equal([bulk.id, soon.id, later.id, plain.id]);
+      expect(await codeOf(() => subject.spool.stage([sampleEntry({ lane: 4, persistent: true })]))).to.equal(
+        'BH-E-SPOOL-FULL',
+      );
+      subject = await subject.reopen();
+      expect(subject.spool.depth().messages).to.equal(5);
+      expect(ids(await subject.spool.claim(ALL))[0]).to.equal(kept.id);
+    });
+
+    it('never evicts emergency, nor what is in flight', async () => {
+      await restrict({ maxMessages: 4 });
+      await put(...sampleEntries(2, { lane: 0 }), ...sampleEntries(2, { lane: 4, expiresAt: 5_000 }));
+      await settle((await subject.spool.claim(ALL))!, accepted);
+      await put(...sampleEntries(2, { lane: 0, expiresAt: 2_000 }));
+      await subject.spool.claim({ ...ALL, maxMessages: 2 });
+      const inFlight = await subject.spool.claim(ALL);
+      expect(inFlight!.lane).to.equal(4);
+      expect(await codeOf(() => subject.spool.stage([sampleEntry({ lane: 2 })]))).to.equal('BH-E-SPOOL-FULL');
+      expect(await codeOf(() => subject.spool.stage([sampleEntry({ lane: 0 })]))).to.equal('BH-E-SPOOL-FULL');
+      subject.spool.release(inFlight!);
+      expect(subject.spool.stage([sampleEntry({ lane: 2 })]).removed).to.have.length(1);
+    });
+
+    it('counts bytes as well as messages', async () => {
+      await restrict({ maxBytes: 1_000 });
+      const large = { header: Buffer.alloc(100), body: Buffer.alloc(200) };
+      await put(...sampleEntries(3, large));
+      expect(await codeOf(() => subject.spool.stage([sampleEntry(large)]))).to.equal('BH-E-SPOOL-FULL');
+      expect(subject.spool.stage([sampleEntry({ ...large, lane: 2 })]).removed).to.have.length(1);
+      expect(subject.spool.depth().bytes).to.equal(900);
+    });
+
+    it('takes receipts a little above the limits, so that an account can be given', async () => {
+      await restrict({ maxMessages: 32 });
+      await put(...sampleEntries(32));
+      expect(await codeOf(() => subject.spool.stage([sampleEntry()]))).to.equal('BH-E-SPOOL-FULL');
+      await commitChanges(subject.store, [subject.spool.stage(sampleEntries(2), { receipts: true })]);
+      expect(await codeOf(() => subject.spool.stage([sampleEntry()], { receipts: true }))).to.equal('BH-E-SPOOL-FULL');
+    });
+
+    it('tells its depth', async () => {
+      await put(
+        sampleEntry({ lane: 2, receivedAt: 700 }),
+        ...sampleEntries(2, { receivedAt: 500, header: Buffer.alloc(4), body: Buffer.alloc(6) }),
+      );
+      await subject.spool.claim(ALL);
+      const depth = subject.spool.depth();
+      expect(depth).to.include({ messages: 3, inFlight: 1, oldestAt: 500, deadLetters: 0 });
+      expect(depth.byLane[4]).to.deep.equal({ messages: 2, bytes: 20 });
+      expect(Object.keys(depth.byLane)).to.deep.equal(['2', '4']);
+    });
+
+    it('is ready when a claim may succeed', async () => {
+      const abort = new AbortController();
+      let isReady = false;
+      const waiting = subject.spool.ready(abort.signal).then(() => (isReady = true));
+      await subject.store.commit([]);
+      expect(isReady).to.equal(false);
+      await put(sampleEntry());
+      await waiting;
+      await subject.spool.claim(ALL);
+      const aborted = subject.spool.ready(abort.signal);
+      abort.abort();
+      await aborted;
+    });
+
+    it('leaves nothing behind on disk when all has gone', async () => {
+      for (let n = 0; n < 20; n += 1) await put(...sampleEntries(3, { lane: n % 2 === 0 ? 4 : 6 }));
+      const claims = [];
+      for (
+        let claim = await subject.spool.claim({ ...ALL, maxMessages: 7 });
+        claim;
+        claim = await subject.spool.claim(ALL)
+      )
+        claims.push(claim);
+      for (const claim of claims.toReversed()) await settle(claim, accepted);
+      const keys: string[] = [];
+      for await (const [key] of subject.store.scan('')) keys.push(key);
+      expect(keys.filter((key) => !key.startsWith('!') && !/\/m\/[46]$/.test(key))).to.deep.equal([]);
+    });
+  });
+}
