@@ -1,7 +1,9 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { enrol, identityOf, type SitePackage, sitePackage } from '@backhaul/identity';
+import { identityOf, type SitePackage, sitePackage } from '@backhaul/identity';
 import { BackhaulError, nearMatch, readJson, writeFileAtomic } from '@backhaul/runtime';
+import { enrol } from '@backhaul/transport';
+import { enrol } from '@backhaul/transport';
 
 export interface EnrolRequest {
   readonly packageFile: string;

@@ -5,6 +5,7 @@ import type { Role } from '../start-role.ts';
 import { DemoFolder, PROCESS_NAMES, PROXIES, type ProcessName } from './demo-folder.ts';
 import { type DemoResult, emptyResult } from './demo-result.ts';
 import type { Ports } from './free-ports.ts';
+import { NOTHING, type Summary } from './summary.ts';
 import { RoleProcess, type RuntimeFile } from './role-process.ts';
 
 export interface DemoOptions {
@@ -35,6 +36,8 @@ export class DemoRun {
   readonly runtimes = new Map<ProcessName, RuntimeFile>();
   ports: Ports | undefined;
   releaseKeyPem = '';
+  /** counts of earlier runs on the same stores */
+  before: Summary = NOTHING;
   adminSecret = '';
   /** a message worth tracing */
   sampleMessage: string | undefined;

@@ -1,4 +1,4 @@
-import { BackhaulError, toBackhaulError } from '@backhaul/runtime';
+import { toBackhaulError } from '@backhaul/runtime';
 import { type CliContext, widthOf } from '../cli-context.ts';
 import { formatDuration } from '../format.ts';
 import { printable } from '../terminal-text.ts';
@@ -79,9 +79,4 @@ function report(run: DemoRun): void {
 
 function say(run: DemoRun, line: string): void {
   run.cli.stderr.write(`${printable(line)}\n`);
-}
-
-/** What did not happen in time, and where to look. */
-export function notInTime(what: string, log: string): BackhaulError {
-  return new BackhaulError('BH-E-BUSY', { detail: `${what}; read ${log}` });
 }

@@ -1,7 +1,7 @@
 import { createServer } from 'node:net';
 
 /** Where the demo listens when nobody else does. */
-export const PREFERRED_PORTS = { enrol: 7440, relay: 7443, staff: 8443, mlm: 7444 } as const;
+export const PREFERRED_PORTS = { enrol: 7440, registrar: 7441, relay: 7443, mlm: 7444, staff: 8443 } as const;
 export type PortName = keyof typeof PREFERRED_PORTS;
 export type Ports = Readonly<Record<PortName, number>>;
 

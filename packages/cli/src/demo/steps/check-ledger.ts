@@ -1,0 +1,25 @@
+import { z } from 'zod';
+import { waitUntil } from '../../wait-until.ts';
+import type { DemoStep } from '../demo-steps.ts';
+import { notInTime } from '../not-in-time.ts';
+
+const LIMIT_MS = 45_000;
+const LOOK_EVERY_MS = 400;
+
+const shape = z.looseObject({ items: z.array(z.looseObject({})), unexplained: z.number() });
+
+/** Of every message number the application server can say what became of it, once what is on its way has arrived. */
+export const checkLedger: DemoStep = {
+  does: 'explain what became of every message',
+  run: async (run) => {
+    const ask = () => run.api.get('/ledger', shape);
+    const { answer } = await waitUntil(run.cli.clock, ask, ({ unexplained }) => unexplained === 0, { timeoutMs: LIMIT_MS, everyMs: LOOK_EVERY_MS });
+    run.result.ledger = { unexplained: answer.unexplained, messages: sumOf(answer.items, 'through') };
+    if (answer.unexplained !== 0) throw notInTime(`${answer.unexplained} messages are unexplained`, run.folder.file('logs'));
+    return `ledger: ${run.result.ledger.messages} messages, none unexplained`;
+  },
+};
+
+function sumOf(items: readonly Record<string, unknown>[], key: string): number {
+  return items.reduce((sum, item) => sum + (typeof item[key] === 'number' ? item[key] : 0), 0);
+}
