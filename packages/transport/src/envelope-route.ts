@@ -15,6 +15,7 @@ import {
 import { BackhaulError, type Clock, type Logger, type Random, toBackhaulError } from '@backhaul/runtime';
 import type { MailboxPage } from '@backhaul/spool';
 import { COMPRESS_FROM_BYTES, chooseEncoding, compress } from './compression.ts';
+import { joined } from './joined.ts';
 import type { LinkOrder } from './link-order.ts';
 import { withOwnHop } from './own-hop.ts';
 import type { PollHolds } from './poll-holds.ts';
@@ -209,7 +210,7 @@ async function writeAnswer(context: RouteContext, exchange: Exchange): Promise<v
   const answer: EnvelopeResponse = { verdicts, ...marks };
   const boundary = newBoundary(context.random);
   const messages = (page?.messages ?? []).map((message) => withOwnHop(context.self, message, now));
-  const plain = Buffer.concat(writeReply(boundary, answer, messages));
+  const plain = joined(writeReply(boundary, answer, messages));
   const { body, headers } = await pack(context, request, plain);
   context.metrics.bytes.inc({ direction: 'out' }, body.length);
   response.writeHead(200, {

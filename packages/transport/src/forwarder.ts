@@ -11,6 +11,7 @@ import {
 } from '@backhaul/spool';
 import { fullJitter } from './backoff.ts';
 import { COMPRESS_FROM_BYTES, chooseEncoding, compress } from './compression.ts';
+import { joined } from './joined.ts';
 import { LinkRate } from './link-rate.ts';
 import { LinkSession } from './link-session.ts';
 import { withOwnHop } from './own-hop.ts';
@@ -143,7 +144,7 @@ export class Forwarder {
     const boundary = newBoundary(random);
     const now = clock.now();
     const messages = claim.entries.map((entry) => withOwnHop(self, entry, now));
-    const plain = Buffer.concat(writeEnvelope(boundary, messages));
+    const plain = joined(writeEnvelope(boundary, messages));
     const { body, encoding } = await this.#pack(link, plain);
     metrics.bytes.inc({ direction: 'out' }, body.length);
     const headers = {

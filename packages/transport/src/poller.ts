@@ -9,6 +9,7 @@ import {
   writeEnvelope,
 } from '@backhaul/envelope';
 import { type BackhaulError, type Clock, type Logger, type Random, toBackhaulError } from '@backhaul/runtime';
+import { joined } from './joined.ts';
 import { type Answer, LINK_TIMEOUTS, type ParentLink } from './parent-link.ts';
 import type { ParentSet } from './parent-set.ts';
 import type { DownwardHandler } from './types.ts';
@@ -86,7 +87,7 @@ export class Poller {
       prefer: `wait=${waitSeconds}`,
       ...(hello ? { [WIRE_HEADERS.hello]: '1' } : {}),
     };
-    const body = Buffer.concat(writeEnvelope(boundary, []));
+    const body = joined(writeEnvelope(boundary, []));
     return link.post(body, headers, { signal, answerMs: waitSeconds * 1000 + LINK_TIMEOUTS.answerMs });
   }
 

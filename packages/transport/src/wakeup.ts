@@ -9,14 +9,17 @@ export class Wakeup {
   }
 
   /** Resolves after `wake`, or when the signal aborts. */
-  async wait(signal: AbortSignal): Promise<void> {
-    if (!this.#changed && !signal.aborted) {
-      await new Promise<void>((resolve) => {
-        this.#waiting = resolve;
-        signal.addEventListener('abort', () => resolve(), { once: true });
-      });
-    }
-    this.#waiting = undefined;
-    this.#changed = false;
+  wait(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        signal.removeEventListener('abort', done);
+        this.#waiting = undefined;
+        this.#changed = false;
+        resolve();
+      };
+      if (this.#changed || signal.aborted) return done();
+      this.#waiting = done;
+      signal.addEventListener('abort', done);
+    });
   }
 }
