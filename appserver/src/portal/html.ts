@@ -6,7 +6,7 @@ export class Html {
     this.#text = text;
   }
 
-  static build(strings: TemplateStringsArray, values: readonly HtmlValue[]): Html {
+  static build(strings: TemplateStringsArray, values: readonly Piece[]): Html {
     return new Html(strings.map((text, index) => text + (index < values.length ? render(values[index]) : '')).join(''));
   }
 
@@ -15,10 +15,10 @@ export class Html {
   }
 }
 
-export type HtmlValue = Html | string | number | undefined | null | false | readonly HtmlValue[];
+export type Piece = Html | string | number | undefined | null | false | readonly Piece[];
 
 /** The one way to make a page: every value is text, in elements and in quoted attributes alike. */
-export function html(strings: TemplateStringsArray, ...values: HtmlValue[]): Html {
+export function html(strings: TemplateStringsArray, ...values: Piece[]): Html {
   return Html.build(strings, values);
 }
 
@@ -32,7 +32,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
 /** Control characters, and the ones that reorder text on the screen. */
 const INVISIBLE = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
-function render(value: HtmlValue): string {
+function render(value: Piece): string {
   if (value instanceof Html) return value.toString();
   if (value === undefined || value === null || value === false) return '';
   if (typeof value === 'object') return value.map(render).join('');

@@ -1,5 +1,6 @@
 import { type Html, html } from './html.ts';
-import { ago, page, panel, pill, table } from './layout.ts';
+import { page } from './layout.ts';
+import { ago, type Column, pill, section, table } from './parts.ts';
 
 export interface OverviewView {
   readonly version: string;
@@ -47,53 +48,51 @@ function summary({ components }: OverviewView): string {
     : `${overdue} of ${components.length} components are overdue.`;
 }
 
-/** One panel a site; the provider's own components last. */
+/** One section a site; the provider's own components last. */
 function sites({ components, now }: OverviewView): Html {
+  const byProvider = (name: string) => Number(name === PROVIDER);
   const names = [...new Set(components.map(siteOf))].toSorted(
-    (a, b) => Number(a === PROVIDER) - Number(b === PROVIDER) || a.localeCompare(b),
+    (a, b) => byProvider(a) - byProvider(b) || a.localeCompare(b),
   );
-  if (names.length === 0) {
-    return panel(
-      'sites',
-      'Sites',
-      '',
-      html`<p class="empty">No sites yet. <code>backhaul customers add</code>, then <code>backhaul sites add</code> and <code>backhaul sites package</code>.</p>`,
-    );
+  if (names.length > 0) {
+    return html`${names.map((name, index) =>
+      siteSection(
+        `site-${index}`,
+        name,
+        components.filter((component) => siteOf(component) === name),
+        now,
+      ),
+    )}`;
   }
-  return html`${names.map((name, index) =>
-    sitePanel(
-      `site-${index}`,
-      name,
-      components.filter((component) => siteOf(component) === name),
-      now,
-    ),
-  )}`;
+  const how = html`<p class="empty">No sites yet. <code>backhaul customers add</code>, then <code>backhaul sites add</code> and <code>backhaul sites package</code>.</p>`;
+  return section('sites', 'Sites', how);
 }
 
 const PROVIDER = 'Provider';
 const siteOf = ({ site, customer }: OverviewComponent): string => (site === null ? PROVIDER : `${site} · ${customer}`);
 
-function sitePanel(id: string, name: string, members: readonly OverviewComponent[], now: number): Html {
+function siteSection(id: string, name: string, members: readonly OverviewComponent[], now: number): Html {
   const heard = members.filter((member) => !member.overdue && member.lastHeardAt !== null).length;
-  const rows = members.map((member) => [
-    html`<code>${member.id}</code>`,
-    member.kind,
-    member.parent === null ? '' : html`<code>${member.parent}</code>`,
-    componentPill(member),
-    ago(member.lastHeardAt, now),
-    member.backlog === null ? '' : String(member.backlog),
-    member.version ?? '',
-  ]);
-  return panel(
+  return section(
     id,
     name,
-    `${heard} of ${members.length} heard`,
-    table(['Component', 'Kind', 'Parent', 'State', 'Last heard', 'Waiting', 'Version'], rows, 'No components.'),
+    table(name, columns(now), members, 'No components.'),
+    html`<p class="quiet">${heard} of ${members.length} heard</p>`,
   );
 }
 
+const columns = (now: number): readonly Column<OverviewComponent>[] => [
+  { title: 'Component', cell: ({ id }) => html`<code>${id}</code>` },
+  { title: 'Kind', cell: ({ kind }) => kind },
+  { title: 'Parent', cell: ({ parent }) => parent !== null && html`<code>${parent}</code>` },
+  { title: 'State', cell: componentPill },
+  { title: 'Last heard', cell: ({ lastHeardAt }) => ago(lastHeardAt, now) },
+  { title: 'Waiting', cell: ({ backlog }) => backlog, numeric: true },
+  { title: 'Version', cell: ({ version }) => version },
+];
+
 function componentPill({ state, overdue, lastHeardAt }: OverviewComponent): Html {
-  if (state !== 'active') return pill('bad', state);
-  if (overdue) return pill('warn', 'overdue');
-  return lastHeardAt === null ? pill('idle', 'never heard') : pill('good', 'heard');
+  if (state !== 'active') return pill(state, 'bad');
+  if (overdue) return pill('overdue', 'warn');
+  return lastHeardAt === null ? pill('never heard', 'quiet') : pill('heard', 'good');
 }

@@ -11,7 +11,6 @@ export const STYLE = `
   --good: light-dark(#116b3a, #6fdb9f); --good-ground: light-dark(#dff5e8, #12351f);
   --warn: light-dark(#7a4d00, #ffcf70); --warn-ground: light-dark(#fff0cf, #3b2c0a);
   --bad: light-dark(#a11626, #ff9aa4); --bad-ground: light-dark(#fde3e6, #43161c);
-  --busy: light-dark(#1d4fa0, #9cc4ff); --busy-ground: light-dark(#e2edfd, #15294a);
   --idle: light-dark(#4c5665, #b3bdcb); --idle-ground: light-dark(#e9ecf1, #2a313c);
 }
 * { box-sizing: border-box; }
@@ -32,9 +31,9 @@ h2 { font-size: 1rem; margin: 0; }
 .figures div { background: var(--surface); border: 1px solid var(--line); border-radius: 10px; padding: .8rem 1rem; }
 .figures dt { color: var(--muted); font-size: .82rem; }
 .figures dd { margin: .1rem 0 0; font-size: 1.45rem; font-weight: 620; font-variant-numeric: tabular-nums; letter-spacing: -.02em; }
-.panel { background: var(--surface); border: 1px solid var(--line); border-radius: 10px; margin: 0 0 1.25rem; overflow: hidden; }
-.panel-head { display: flex; justify-content: space-between; align-items: baseline; gap: 1rem; padding: .8rem 1rem; border-bottom: 1px solid var(--line); }
-.count { margin: 0; color: var(--muted); font-size: .85rem; }
+main > section { background: var(--surface); border: 1px solid var(--line); border-radius: 10px; margin: 0 0 1.25rem; overflow: hidden; }
+main > section > header { display: flex; justify-content: space-between; align-items: baseline; gap: 1rem; padding: .8rem 1rem; border-bottom: 1px solid var(--line); }
+section > header p { margin: 0; font-size: .85rem; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .5rem 1rem; vertical-align: top; }
@@ -47,10 +46,12 @@ td code, .id { font: .87em ui-monospace, "DejaVu Sans Mono", monospace; white-sp
 .pill.good { color: var(--good); background: var(--good-ground); }
 .pill.warn { color: var(--warn); background: var(--warn-ground); }
 .pill.bad { color: var(--bad); background: var(--bad-ground); }
-.pill.busy { color: var(--busy); background: var(--busy-ground); }
+.pill.quiet { color: var(--idle); background: var(--idle-ground); }
 .empty { margin: 0; padding: 1.25rem 1rem; color: var(--muted); }
-.never { color: var(--muted); }
-.login { max-width: 26rem; margin: 8vh auto 0; background: var(--surface); border: 1px solid var(--line); border-radius: 12px; padding: 1.75rem; }
+.quiet { color: var(--muted); }
+th.number, td.number { text-align: right; }
+.hidden { position: absolute; left: -100vw; }
+main > section.login { max-width: 26rem; margin: 8vh auto 0; background: var(--surface); border: 1px solid var(--line); border-radius: 12px; padding: 1.75rem; }
 .login p { color: var(--muted); }
 .login label { display: block; margin: 1.25rem 0 .3rem; font-weight: 550; }
 .login input[type=password] { width: 100%; padding: .6rem .75rem; font: inherit; color: inherit; background: var(--ground); border: 1px solid var(--line); border-radius: 8px; }
