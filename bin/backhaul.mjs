@@ -10,7 +10,9 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const node = pinnedNode(import.meta.url);
 // in a checkout the sources run as they are; a published package has only `dist`
 const sources = existsSync(join(root, 'packages', 'cli', 'src'));
-const flags = sources ? ['--conditions=backhaul-source', '--disable-warning=ExperimentalWarning'] : ['--disable-warning=ExperimentalWarning'];
+const flags = sources
+  ? ['--conditions=backhaul-source', '--disable-warning=ExperimentalWarning']
+  : ['--disable-warning=ExperimentalWarning'];
 const command = [node, ...flags, join(root, 'bin', 'main.mjs'), ...process.argv.slice(2)];
 
 // where Node can replace itself (22.15 and newer) no second process stays in memory

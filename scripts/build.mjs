@@ -8,7 +8,19 @@ import { fileURLToPath } from 'node:url';
 import { pinnedNode } from './pinned-node.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const PARTS = ['packages/runtime', 'packages/envelope', 'packages/identity', 'packages/spool', 'packages/transport', 'packages/modules', 'packages/cli', 'proxy', 'mlm', 'appserver', 'certs'];
+const PARTS = [
+  'packages/runtime',
+  'packages/envelope',
+  'packages/identity',
+  'packages/spool',
+  'packages/transport',
+  'packages/modules',
+  'packages/cli',
+  'proxy',
+  'mlm',
+  'appserver',
+  'certs',
+];
 const release = join(root, 'release', 'backhaul');
 
 compile();
@@ -31,7 +43,8 @@ function layOutPart({ folder, manifest }) {
   mkdirSync(target, { recursive: true });
   for (const shipped of manifest.files) {
     const from = join(root, folder, shipped);
-    if (existsSync(from)) cpSync(from, join(target, shipped), { recursive: true, filter: (path) => !path.endsWith('.tsbuildinfo') });
+    if (existsSync(from))
+      cpSync(from, join(target, shipped), { recursive: true, filter: (path) => !path.endsWith('.tsbuildinfo') });
   }
   const { name, version, license, type } = manifest;
   writeJson(join(target, 'package.json'), { name, version, license, type, exports: published(manifest.exports) });
@@ -39,20 +52,36 @@ function layOutPart({ folder, manifest }) {
 
 /** Without the condition that leads to the sources, which are not shipped. */
 function published(exports) {
-  return Object.fromEntries(Object.entries(exports).map(([path, { 'backhaul-source': _sources, ...rest }]) => [path, rest]));
+  return Object.fromEntries(
+    Object.entries(exports).map(([path, { 'backhaul-source': _sources, ...rest }]) => [path, rest]),
+  );
 }
 
 function layOutRoot() {
-  const { name, version, description, license, type, bin, engines, optionalDependencies } = readJson(join(root, 'package.json'));
+  const { name, version, description, license, type, bin, engines, optionalDependencies } = readJson(
+    join(root, 'package.json'),
+  );
   const own = parts.map(({ manifest }) => [manifest.name, manifest.version]);
-  const outside = parts.flatMap(({ manifest }) => Object.entries(manifest.dependencies)).filter(([library]) => !library.startsWith('@backhaul/'));
+  const outside = parts
+    .flatMap(({ manifest }) => Object.entries(manifest.dependencies))
+    .filter(([library]) => !library.startsWith('@backhaul/'));
   writeJson(join(release, 'package.json'), {
-    name, version, description, license, type, bin, engines,
+    name,
+    version,
+    description,
+    license,
+    type,
+    bin,
+    engines,
     dependencies: Object.fromEntries([...own, ...outside].sort()),
     optionalDependencies,
     bundleDependencies: own.map(([part]) => part),
   });
-  for (const file of ['bin', 'scripts/pinned-node.mjs', ...globSync(['LICENSE', 'README.md', 'CHANGELOG.md', 'docs', 'deploy'], { cwd: root })]) {
+  for (const file of [
+    'bin',
+    'scripts/pinned-node.mjs',
+    ...globSync(['LICENSE', 'README.md', 'CHANGELOG.md', 'docs', 'deploy'], { cwd: root }),
+  ]) {
     cpSync(join(root, file), join(release, file), { recursive: true });
   }
 }

@@ -17,6 +17,8 @@ export function pinnedNode(from) {
     // not published for this platform: fall through to the machine's own
   }
   if (Number(process.versions.node.split('.')[0]) >= MAJOR) return process.execPath;
-  console.error(`backhaul: needs Node ${MAJOR}; this is ${process.version}, and no pinned one exists for ${process.platform}-${process.arch}. Install Node ${MAJOR} or newer.`);
+  console.error(
+    `backhaul: needs Node ${MAJOR}; this is ${process.version}, and no pinned one exists for ${process.platform}-${process.arch}. Install Node ${MAJOR} or newer.`,
+  );
   process.exit(1);
 }

@@ -12,13 +12,19 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const node = pinnedNode(import.meta.url);
 if (Number(process.versions.node.split('.')[0]) < 24) {
   // npm chose its node before the pinned one was installed: start again on it
-  process.exit(spawnSync(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: 'inherit' }).status ?? 1);
+  process.exit(
+    spawnSync(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: 'inherit' }).status ?? 1,
+  );
 }
 
 const only = process.argv.slice(2);
 const scratch = mkdtempSync(join(tmpdir(), 'backhaul-test-'));
 const notRunFile = join(scratch, 'not-run.jsonl');
-const env = { ...process.env, BACKHAUL_NOT_RUN: notRunFile, PATH: `${join(root, 'node_modules', '.bin')}:${process.env.PATH}` };
+const env = {
+  ...process.env,
+  BACKHAUL_NOT_RUN: notRunFile,
+  PATH: `${join(root, 'node_modules', '.bin')}:${process.env.PATH}`,
+};
 const startedAt = performance.now();
 
 const steps = only.length > 0 ? [runTests] : [lint, types, runTests];
@@ -37,10 +43,17 @@ function types() {
 }
 
 function runTests() {
-  const places = ['packages/*', 'proxy', 'mlm', 'appserver', 'certs'].flatMap((place) => globSync(`${place}/test/**/*.test.ts`, { cwd: root }));
+  const places = ['packages/*', 'proxy', 'mlm', 'appserver', 'certs'].flatMap((place) =>
+    globSync(`${place}/test/**/*.test.ts`, { cwd: root }),
+  );
   const files = [...places, ...globSync('test/{rules,e2e,docs,security,browser}/**/*.test.ts', { cwd: root })].sort();
   const chosen = only.length === 0 ? files : files.filter((file) => only.some((path) => file.startsWith(path)));
-  return run('tests', node, ['--conditions=backhaul-source', '--disable-warning=ExperimentalWarning', join(root, 'node_modules', 'mocha', 'bin', 'mocha.js'), ...chosen]);
+  return run('tests', node, [
+    '--conditions=backhaul-source',
+    '--disable-warning=ExperimentalWarning',
+    join(root, 'node_modules', 'mocha', 'bin', 'mocha.js'),
+    ...chosen,
+  ]);
 }
 
 function run(name, command, args) {
@@ -55,6 +68,7 @@ function reportNotRun() {
   const reasons = [...new Set(lines.map((line) => JSON.parse(line).reason))];
   if (reasons.length === 0) return undefined;
   console.log('\nNot run here, because');
-  for (const reason of reasons) console.log(`  - ${reason} (${lines.filter((line) => JSON.parse(line).reason === reason).length} tests)`);
+  for (const reason of reasons)
+    console.log(`  - ${reason} (${lines.filter((line) => JSON.parse(line).reason === reason).length} tests)`);
   return process.env.CI === 'true' ? 'tests not run' : undefined;
 }

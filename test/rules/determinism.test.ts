@@ -27,7 +27,15 @@ describe('Sources', () => {
   const hits = (rules: readonly (readonly [string, RegExp])[], parts: (part: string) => boolean) =>
     files
       .filter((file) => parts(file.part))
-      .flatMap((file) => file.text.split('\n').flatMap((line, index) => rules.filter(([, rule]) => rule.test(line.replace(/\/\/.*$|^\s*\*.*$/, ''))).map(([name]) => `${file.path}:${index + 1} uses ${name}`)));
+      .flatMap((file) =>
+        file.text
+          .split('\n')
+          .flatMap((line, index) =>
+            rules
+              .filter(([, rule]) => rule.test(line.replace(/\/\/.*$|^\s*\*.*$/, '')))
+              .map(([name]) => `${file.path}:${index + 1} uses ${name}`),
+          ),
+      );
 
   it('take time, dice and timers from runtime', () => {
     expect(hits(FORBIDDEN, (part) => part !== 'runtime' && part !== 'testkit')).to.deep.equal([]);

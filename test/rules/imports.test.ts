@@ -67,7 +67,12 @@ describe('Imports', () => {
     const wrong = files.flatMap((file) =>
       importsOf(file.text)
         .filter((specifier) => !/^(\.|node:|@backhaul\/)/.test(specifier))
-        .map((specifier) => specifier.split('/').slice(0, specifier.startsWith('@') ? 2 : 1).join('/'))
+        .map((specifier) =>
+          specifier
+            .split('/')
+            .slice(0, specifier.startsWith('@') ? 2 : 1)
+            .join('/'),
+        )
         .filter((library) => !(HOMES[library] ?? []).includes(file.part))
         .map((library) => `${file.path} imports ${library}`),
     );

@@ -16,13 +16,24 @@ export interface SourceFile {
 
 /** Every source file of every package and program; tests are not among them. */
 export function sourceFiles(): SourceFile[] {
-  return [...PACKAGES.map((name) => ({ part: name as string, folder: `packages/${name}` })), ...PROGRAMS.map((name) => ({ part: name as string, folder: name as string }))].flatMap(({ part, folder }) =>
-    globSync(`${folder}/src/**/*.ts`, { cwd: ROOT }).map((path) => ({ path, part, text: readFileSync(join(ROOT, path), 'utf8') })),
+  return [
+    ...PACKAGES.map((name) => ({ part: name as string, folder: `packages/${name}` })),
+    ...PROGRAMS.map((name) => ({ part: name as string, folder: name as string })),
+  ].flatMap(({ part, folder }) =>
+    globSync(`${folder}/src/**/*.ts`, { cwd: ROOT }).map((path) => ({
+      path,
+      part,
+      text: readFileSync(join(ROOT, path), 'utf8'),
+    })),
   );
 }
 
 /** What a file imports, types too: `./x.ts`, `@backhaul/spool`, `node:fs`, `zod`. */
 export function importsOf(text: string): string[] {
   const withoutComments = text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/^\s*\/\/.*$/gm, '');
-  return [...withoutComments.matchAll(/(?:^|[\s;])(?:import|export)\s[^'"`;]*?from\s*['"]([^'"]+)['"]|(?:^|[\s;(=])import\s*\(?\s*['"]([^'"]+)['"]/g)].map((match) => (match[1] ?? match[2])!);
+  return [
+    ...withoutComments.matchAll(
+      /(?:^|[\s;])(?:import|export)\s[^'"`;]*?from\s*['"]([^'"]+)['"]|(?:^|[\s;(=])import\s*\(?\s*['"]([^'"]+)['"]/g,
+    ),
+  ].map((match) => (match[1] ?? match[2])!);
 }
