@@ -12,7 +12,6 @@ import { TailMark } from './tail-mark.ts';
 const DEFAULT_WRITE_BUFFER = 4 * 1024 * 1024;
 /** Reopening writes the log again as a table, and two write buffers may be in memory. */
 const BALLAST_WRITE_BUFFERS = 4;
-/** How often free space is looked at, at most. */
 const SPACE_CHECK_MS = 5_000;
 const FINDINGS_KEPT = 1_000;
 
@@ -24,6 +23,8 @@ export interface LevelStoreOptions {
   readonly ballastBytes?: number;
   /** free disk space below which nothing new is accepted. Default 5 %, at least 256 MiB, at most 1 GiB */
   readonly reserveBytes?: number;
+  /** how often free space is looked at, at most. Default 5 s */
+  readonly spaceCheckMs?: number;
   readonly writeBufferSize?: number;
   /** after a write error: how often to try reopening, and how long to wait in between. Default 30 times, 2 s */
   readonly reopen?: { readonly tries: number; readonly waitMs: number };
@@ -44,6 +45,7 @@ export class LevelStore implements Store {
   readonly #options: LevelStoreOptions;
   readonly #databaseDirectory: string;
   readonly #ballast: Ballast;
+  readonly #spaceCheckMs: number;
   readonly #mark: TailMark;
   readonly #loop = new CommitLoop((ops) => this.#write(ops));
   readonly #findings: StoreFinding[] = [];
@@ -65,6 +67,7 @@ export class LevelStore implements Store {
     const ballastBytes =
       options.ballastBytes ?? BALLAST_WRITE_BUFFERS * (options.writeBufferSize ?? DEFAULT_WRITE_BUFFER);
     this.#ballast = new Ballast(join(options.directory, 'ballast'), ballastBytes, options.reserveBytes);
+    this.#spaceCheckMs = options.spaceCheckMs ?? SPACE_CHECK_MS;
     this.#mark = new TailMark(join(options.directory, 'tail.mark'));
   }
 
@@ -257,7 +260,7 @@ export class LevelStore implements Store {
 
   #checkSpace(): void {
     const now = this.#options.clock.monotonic();
-    if (this.#state !== 'open' || this.#spaceCheck !== undefined || now - this.#spaceCheckedAt < SPACE_CHECK_MS) return;
+    if (this.#state !== 'open' || this.#spaceCheck !== undefined || now - this.#spaceCheckedAt < this.#spaceCheckMs) return;
     this.#spaceCheckedAt = now;
     this.#spaceCheck = this.#ballast
       .ensure()
