@@ -1,4 +1,5 @@
 import { LIMITS } from '@backhaul/envelope';
+import { commonConfig, secretText } from '@backhaul/runtime';
 import { z } from 'zod';
 
 const positive = () => z.int().positive();
@@ -36,10 +37,7 @@ const hostIntegrator = z
 
 /** Settings of the proxy role. Read once at the door; unknown keys are refused by path. */
 export const proxyConfig = z.strictObject({
-  dataDirectory: z
-    .string()
-    .min(1)
-    .describe('folder of everything this proxy keeps: store, identity, artifacts, installed software'),
+  ...commonConfig,
   trustDomain: z.string().min(1).default('backhaul.internal').describe('trust domain that certificates must name'),
   parents: z
     .array(
@@ -55,15 +53,12 @@ export const proxyConfig = z.strictObject({
     .strictObject({
       url: z.url().describe("the customer's own HTTP proxy, `http://host:port`"),
       username: z.string().optional().describe('user name for it'),
-      password: z.string().optional().describe('password for it'),
+      password: secretText.optional().describe('password for it'),
     })
     .optional()
     .describe('HTTP proxy through which the parent is reached'),
   identity: z
-    .strictObject({
-      customer: z.string().min(1).describe('customer ID'),
-      id: z.string().min(1).describe('component ID of this proxy'),
-    })
+    .strictObject({ id: z.string().min(1).describe('component ID of this proxy') })
     .optional()
     .describe(
       'who this proxy is, only for parents reached over plain HTTP on loopback; otherwise the certificate says it',
@@ -81,11 +76,6 @@ export const proxyConfig = z.strictObject({
         .default(1024 * 1024 * 1024)
         .describe('bytes the spool may hold'),
       maxMessages: positive().default(2_000_000).describe('messages the spool may hold'),
-      ballastBytes: z
-        .int()
-        .min(0)
-        .default(16 * 1024 * 1024)
-        .describe('file kept to be freed when the disk is full, so that the store can be reopened'),
     })
     .prefault({})
     .describe('the durable queue towards the parent'),
@@ -127,23 +117,6 @@ export const proxyConfig = z.strictObject({
     })
     .prefault({})
     .describe('the process that judges and installs software; its policy is `policy.json` in the data folder'),
-  admin: z
-    .strictObject({
-      host: z.string().default('127.0.0.1').describe('address of health and metrics; loopback unless you know better'),
-      port: z.int().min(0).max(65_535).default(0).describe('port, 0 for any free one'),
-    })
-    .prefault({})
-    .describe('health and metrics listener'),
-  log: z
-    .strictObject({
-      level: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('least severity that is written'),
-      format: z
-        .enum(['auto', 'json', 'pretty'])
-        .default('auto')
-        .describe('`pretty` on a terminal, `json` elsewhere, unless said'),
-    })
-    .prefault({})
-    .describe('log output'),
 });
 
 export type ProxyConfig = z.output<typeof proxyConfig>;

@@ -1,0 +1,192 @@
+import {
+  type Alarm,
+  type Content,
+  checkContent,
+  type Data,
+  type DataElement,
+  describeClass,
+  type EventContent,
+  jsonElement,
+  jsonOf,
+  type Lane,
+  LIMITS,
+  writeContent,
+} from '@backhaul/envelope';
+import { BackhaulError, type Clock, toBackhaulError } from '@backhaul/runtime';
+import { commitChanges, type Store } from '@backhaul/spool';
+import type { Directory } from '../directory/directory.ts';
+import type { InstanceRecord } from '../directory/directory-records.ts';
+import type { Draft, Outbox, Placed, StagedMessages } from '../outbox/outbox.ts';
+import { readSubmission, type Submission, type SubmissionKind } from './submission.ts';
+
+/** The way of what an integrator sends, from its JSON to the answer. Number and commit stand in one tick. */
+export const ACCEPT_STAGES = [parse, normalise, number, commit, answer] as const;
+
+export interface AcceptContext {
+  readonly directory: Directory;
+  readonly outbox: Outbox;
+  readonly store: Store;
+  readonly clock: Clock;
+}
+
+/** What becomes of one message: refused at some stage, or on its way to a place. */
+type Slot = { refusal: BackhaulError } | { submission: Submission } | { draft: Draft } | { placed: Placed };
+
+interface Batch {
+  readonly kind: SubmissionKind;
+  readonly values: readonly unknown[];
+  readonly traceparent: string | undefined;
+  slots: Slot[];
+  staged: StagedMessages | undefined;
+}
+
+export type AcceptVerdict =
+  | { readonly accepted: true; readonly id: string; readonly lane: Lane; readonly sequence: number }
+  | { readonly accepted: false; readonly error: BackhaulError };
+
+export interface AcceptAnswer {
+  readonly epoch: string;
+  /** in the order sent */
+  readonly verdicts: readonly AcceptVerdict[];
+}
+
+/**
+ * Takes messages of an integrator: all that are good become durable in one commit, then all are answered. A bad one is refused
+ * alone. Throws BH-E-SPOOL-FULL, BH-E-SPOOL-STOPPED when nothing can be taken now; then none was.
+ */
+export async function acceptMessages(
+  context: AcceptContext,
+  kind: SubmissionKind,
+  values: readonly unknown[],
+  traceparent?: string,
+): Promise<AcceptAnswer> {
+  if (values.length > LIMITS.messages)
+    throw new BackhaulError('BH-E-LIMIT-MESSAGES', { detail: `${values.length} messages` });
+  const batch: Batch = { kind, values, traceparent, slots: [], staged: undefined };
+  for (const stage of ACCEPT_STAGES) {
+    const waiting = stage(batch, context);
+    if (waiting) await waiting;
+  }
+  return { epoch: context.outbox.epoch, verdicts: batch.slots.map(verdictOf) };
+}
+
+function parse(batch: Batch): void {
+  batch.slots = batch.values.map((value) => orRefusal(() => ({ submission: readSubmission(batch.kind, value) })));
+}
+
+function normalise(batch: Batch, { directory, clock }: AcceptContext): void {
+  const now = clock.now();
+  batch.slots = batch.slots.map((slot) =>
+    'submission' in slot
+      ? orRefusal(() => ({ draft: draftOf(slot.submission, directory, now, batch.traceparent) }))
+      : slot,
+  );
+}
+
+function number(batch: Batch, { outbox }: AcceptContext): void {
+  const drafts = batch.slots.flatMap((slot) => ('draft' in slot ? [slot.draft] : []));
+  batch.staged = outbox.stage(drafts);
+  const results = batch.staged.results.values();
+  batch.slots = batch.slots.map((slot) => ('draft' in slot ? slotOf(results.next().value) : slot));
+}
+
+function commit(batch: Batch, { store }: AcceptContext): Promise<void> | undefined {
+  const changes = batch.staged?.changes ?? [];
+  return changes.length === 0 ? undefined : commitChanges(store, changes);
+}
+
+/** [rule 2] reached only after the commit: what the caller sends is true. */
+function answer(_batch: Batch): void {}
+
+function slotOf(result: Placed | BackhaulError | undefined): Slot {
+  if (result === undefined) return { refusal: new BackhaulError('BH-E-INTERNAL') };
+  return result instanceof BackhaulError ? { refusal: result } : { placed: result };
+}
+
+function verdictOf(slot: Slot): AcceptVerdict {
+  if ('placed' in slot) return { accepted: true, ...slot.placed };
+  return { accepted: false, error: 'refusal' in slot ? slot.refusal : new BackhaulError('BH-E-INTERNAL') };
+}
+
+function orRefusal(attempt: () => Slot): Slot {
+  try {
+    return attempt();
+  } catch (error) {
+    return { refusal: toBackhaulError(error) };
+  }
+}
+
+/** The normalised form: checked against its class, about a known support instance, its body written. */
+function draftOf(submission: Submission, directory: Directory, now: number, traceparent: string | undefined): Draft {
+  const instance = directory.instance(submission.instance);
+  if (instance === undefined)
+    throw new BackhaulError('BH-E-NOT-FOUND', { detail: `support instance ${submission.instance}; register it first` });
+  const content = checkContent(submission.class, submission.subclass, contentOf(submission, now));
+  const { classification, lane } = describeClass(submission.class, submission.subclass, content);
+  if (classification === 'infrastructure-administration') {
+    throw new BackhaulError('BH-E-FORBIDDEN', {
+      detail: `${submission.class}/${submission.subclass} is made by the network itself`,
+    });
+  }
+  const eventKey = eventKeyOf(submission, instance, content);
+  return {
+    class: submission.class,
+    subclass: submission.subclass,
+    classification,
+    contentType: content.type,
+    body: writeContent(content),
+    lane: (submission.precedence as Lane | undefined) ?? lane,
+    persistent: submission.persistent ?? true,
+    instance: instance.id,
+    sourceType: instance.platform,
+    ...(submission.expiresInMs === undefined ? {} : { expiresInMs: submission.expiresInMs }),
+    ...(eventKey === undefined ? {} : { eventKey }),
+    ...(traceparent === undefined ? {} : { traceparent }),
+  };
+}
+
+function contentOf(submission: Submission, now: number): Content {
+  if (submission.kind === 'data') return dataOf(submission);
+  const payload = payloadOf(submission);
+  const common = {
+    severity: submission.severity,
+    instance: submission.instance,
+    occurredAt: submission.occurredAt ?? now,
+    ...(submission.location === undefined ? {} : { location: submission.location }),
+    text: submission.text,
+    ...(payload === undefined ? {} : { data: payload }),
+  };
+  if (submission.kind === 'events')
+    return { type: 'event', eventId: submission.eventId, ...common } satisfies EventContent;
+  return { type: 'alarm', alarmId: submission.alarmId, state: submission.state, ...common } satisfies Alarm;
+}
+
+function dataOf(submission: { data?: unknown; content?: DataElement | undefined }): Data {
+  const payload = payloadOf(submission);
+  if (payload === undefined)
+    throw new BackhaulError('BH-E-SCHEMA', { detail: 'data: missing (or content, for other types than JSON)' });
+  return { type: 'data', ...payload };
+}
+
+/** Names that reach a prototype are refused before they go anywhere [T-A3]. */
+const RISKY_NAME = /"(?:__proto__|constructor|prototype)"/;
+
+function payloadOf({ data, content }: { data?: unknown; content?: DataElement | undefined }): DataElement | undefined {
+  if (data === undefined) return content;
+  if (content !== undefined)
+    throw new BackhaulError('BH-E-SCHEMA', { detail: 'content: data is there too; send one of them' });
+  const element = jsonElement(data);
+  if (RISKY_NAME.test(element.text)) jsonOf(element);
+  return element;
+}
+
+/** `<platform>/<management id>/<event id>`: the same event through two redundant proxies has the same key. */
+function eventKeyOf(
+  submission: Submission,
+  { platform, managementId }: InstanceRecord,
+  content: Content,
+): string | undefined {
+  const eventId =
+    submission.eventId ?? (content.type === 'alarm' ? `${content.alarmId}@${content.occurredAt}` : undefined);
+  return eventId === undefined ? undefined : `${platform}/${managementId}/${eventId}`;
+}

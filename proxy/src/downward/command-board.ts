@@ -1,0 +1,117 @@
+import { BackhaulError, type Clock } from '@backhaul/runtime';
+import type { Change, Store } from '@backhaul/spool';
+
+const PREFIX = 'command/';
+const MAX_PENDING = 1_000;
+/** A command that was handed out and not answered is handed out again after this long. */
+const HANDED_OUT_MS = 60_000;
+const RETRY_MS = 10_000;
+
+/** A command that an integrator has to carry out. */
+export interface PendingCommand {
+  /** id of the message that brought it */
+  readonly id: string;
+  readonly integrator: string;
+  readonly instance: string;
+  readonly class: string;
+  /** the command */
+  readonly subclass: string;
+  readonly parameters: unknown;
+  /** wall ms here */
+  readonly expiresAt?: number;
+}
+
+/**
+ * Commands for integrators, kept until they are answered or past their time [B1]. Which of them were handed out is known only in
+ * memory: after a restart, or a minute without an answer, they are handed out again, so integrators see a command at least once.
+ */
+export class CommandBoard {
+  readonly #store: Store;
+  readonly #clock: Clock;
+  readonly #pending = new Map<string, PendingCommand>();
+  readonly #handedOut = new Map<string, number>();
+  readonly #waiting = new Set<() => void>();
+
+  constructor(options: { store: Store; clock: Clock }) {
+    this.#store = options.store;
+    this.#clock = options.clock;
+  }
+
+  async load(): Promise<void> {
+    this.#pending.clear();
+    this.#handedOut.clear();
+    for await (const [, value] of this.#store.scan(PREFIX)) {
+      const command = JSON.parse(Buffer.from(value).toString()) as PendingCommand;
+      this.#pending.set(command.id, command);
+    }
+  }
+
+  get size(): number {
+    return this.#pending.size;
+  }
+
+  /** Throws BH-E-BUSY when too many wait. */
+  stageAdd(command: PendingCommand): Change {
+    if (this.#pending.size >= MAX_PENDING)
+      throw new BackhaulError('BH-E-BUSY', {
+        detail: `${MAX_PENDING} commands wait for integrators`,
+        retryAfterMs: RETRY_MS,
+      });
+    return {
+      ops: [{ type: 'put', key: `${PREFIX}${command.id}`, value: Buffer.from(JSON.stringify(command)) }],
+      applied: () => {
+        this.#pending.set(command.id, command);
+        for (const wake of this.#waiting) wake();
+      },
+    };
+  }
+
+  pending(id: string): PendingCommand | undefined {
+    return this.#pending.get(id);
+  }
+
+  stageRemove(id: string): Change {
+    return {
+      ops: [{ type: 'del', key: `${PREFIX}${id}` }],
+      applied: () => {
+        this.#pending.delete(id);
+        this.#handedOut.delete(id);
+      },
+    };
+  }
+
+  /** Those past their time. */
+  expired(now: number): readonly PendingCommand[] {
+    return [...this.#pending.values()].filter(({ expiresAt }) => expiresAt !== undefined && expiresAt <= now);
+  }
+
+  /** What an integrator has to do and was not told in the last minute; waits for it up to `waitMs`. */
+  async take(integrator: string, waitMs: number, signal: AbortSignal): Promise<readonly PendingCommand[]> {
+    const until = this.#clock.monotonic() + waitMs;
+    for (;;) {
+      const commands = this.#handOut(integrator);
+      const left = until - this.#clock.monotonic();
+      if (commands.length > 0 || left <= 0 || signal.aborted) return commands;
+      await this.#change(left, signal);
+    }
+  }
+
+  #handOut(integrator: string): PendingCommand[] {
+    const now = this.#clock.monotonic();
+    const due = [...this.#pending.values()].filter(
+      (command) =>
+        command.integrator === integrator &&
+        now - (this.#handedOut.get(command.id) ?? Number.NEGATIVE_INFINITY) >= HANDED_OUT_MS,
+    );
+    for (const { id } of due) this.#handedOut.set(id, now);
+    return due;
+  }
+
+  async #change(waitMs: number, signal: AbortSignal): Promise<void> {
+    const woken = new AbortController();
+    const wake = () => woken.abort();
+    this.#waiting.add(wake);
+    await this.#clock.sleep(waitMs, AbortSignal.any([signal, woken.signal]));
+    this.#waiting.delete(wake);
+  }
+}

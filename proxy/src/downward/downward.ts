@@ -1,0 +1,108 @@
+import type { Header, Message } from '@backhaul/envelope';
+import { isAtOrBelow } from '@backhaul/identity';
+import { BackhaulError, type Clock, type Logger, toBackhaulError } from '@backhaul/runtime';
+import { commitChanges, type Store } from '@backhaul/spool';
+import type { DownwardHandler } from '@backhaul/transport';
+import type { Outbox } from '../outbox/outbox.ts';
+import type { ProxyMetrics } from '../proxy-metrics.ts';
+import { answerDraft, type CommandHandler, refusal } from './command-handler.ts';
+import type { Effect } from './effect.ts';
+import type { MailboxMark, SeenMessages } from './seen-messages.ts';
+
+export interface DownwardOptions {
+  readonly self: string;
+  readonly store: Store;
+  readonly outbox: Outbox;
+  readonly seen: SeenMessages;
+  readonly commands: CommandHandler;
+  readonly offers: { handle(message: Message, expiresAt: number | undefined): Effect };
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: ProxyMetrics;
+}
+
+/** The way of what comes from the parent. Everything up to the commit stands in one tick; the poll after it acknowledges [B2]. */
+export const DOWNWARD_STEPS = ['dropSeen', 'checkTarget', 'checkExpiry', 'handle', 'commit', 'begin'] as const;
+
+/** Takes what the parent has for this proxy: effects, answers, ids and the mailbox mark in one commit [B3]. */
+export class Downward implements DownwardHandler {
+  readonly #options: DownwardOptions;
+
+  constructor(options: DownwardOptions) {
+    this.#options = options;
+  }
+
+  acknowledged(): MailboxMark {
+    return this.#options.seen.mark;
+  }
+
+  async receive(messages: readonly Message[], mailbox: MailboxMark): Promise<void> {
+    const { store, outbox, seen, logger } = this.#options;
+    const fresh = unique(messages).filter(({ header }) => !seen.has(header.id));
+    const effects = fresh.map((message) => this.#effect(message));
+    const staged = outbox.stage(effects.flatMap(({ drafts }) => drafts));
+    for (const result of staged.results)
+      if (result instanceof BackhaulError) logger.error({ error: result }, 'an answer could not be written');
+    const ids = fresh.map(({ header }) => header.id);
+    const changes = effects.flatMap((effect) => effect.changes);
+    await commitChanges(store, [...changes, ...staged.changes, seen.stage(ids, mailbox)]); // [B3]
+    for (const { header } of fresh) this.#options.metrics.received.inc({ class: labelOf(header.class) });
+    for (const { after } of effects) after?.();
+  }
+
+  #effect(message: Message): Effect {
+    const { header } = message;
+    this.#options.logger.info(
+      { id: header.id, class: header.class, subclass: header.subclass },
+      'a message from above',
+    );
+    try {
+      checkTarget(header, this.#options.self);
+      const expiresAt = expiryOf(header, this.#options.clock.now());
+      if (header.class === 'command') return this.#options.commands.handle(message, expiresAt);
+      if (header.class === 'software' && header.subclass === 'offer')
+        return this.#options.offers.handle(message, expiresAt);
+      throw new BackhaulError('BH-E-CLASS', { detail: `${header.class}/${header.subclass} is not taken by a proxy` });
+    } catch (thrown) {
+      return this.#refused(message, toBackhaulError(thrown));
+    }
+  }
+
+  /** Only a command is answered: another class has no response of its own, and the log tells. */
+  #refused(message: Message, error: BackhaulError): Effect {
+    const { header } = message;
+    this.#options.logger.warn(
+      { id: header.id, class: header.class, subclass: header.subclass, code: error.code, detail: error.detail },
+      'a message from above was refused',
+    );
+    if (header.class !== 'command') return { drafts: [], changes: [] };
+    const answer = error.code === 'BH-E-EXPIRED' ? { ...refusal(error), status: 'expired' as const } : refusal(error);
+    return { drafts: [answerDraft(message, answer)], changes: [] };
+  }
+}
+
+function unique(messages: readonly Message[]): Message[] {
+  return [...new Map(messages.map((message) => [message.header.id, message])).values()];
+}
+
+/** Groups were expanded by the parent; a component or a list must name this proxy or something below it. */
+function checkTarget({ destination }: Header, self: string): void {
+  if (destination === undefined) throw new BackhaulError('BH-E-TARGET', { detail: 'no destination' });
+  if (destination.kind === 'component' && !isAtOrBelow(destination.id, self))
+    throw new BackhaulError('BH-E-TARGET', { detail: destination.id });
+  if (destination.kind === 'list' && !destination.ids.includes(self))
+    throw new BackhaulError('BH-E-TARGET', { detail: 'not in the list' });
+}
+
+/** What counts is the time left when it left the last hop [DESIGN §4.6]. Throws BH-E-EXPIRED. */
+export function expiryOf({ qos, routing }: Header, now: number): number | undefined {
+  const left = routing.at(-1)?.left ?? (qos.expiresAt === undefined ? undefined : qos.expiresAt - now);
+  if (left === undefined) return undefined;
+  if (left <= 0) throw new BackhaulError('BH-E-EXPIRED');
+  return now + left;
+}
+
+/** Metric labels are a small, fixed set whatever comes down. */
+function labelOf(cls: string): string {
+  return cls === 'command' || cls === 'software' ? cls : 'other';
+}

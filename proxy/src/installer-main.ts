@@ -1,0 +1,3 @@
+import { runInstaller } from './installer/run-installer.ts';
+
+await runInstaller(process.argv.slice(2));

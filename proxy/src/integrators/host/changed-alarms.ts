@@ -1,0 +1,25 @@
+import type { AlarmReport } from './report.ts';
+
+/**
+ * Remembers what was last said of each alarm, so that a condition is told when it changes and not at every look.
+ * The first look tells everything, `clear` and `unavailable` too: a silent host and a healthy one must not look the same.
+ */
+export class ChangedAlarms {
+  readonly #last = new Map<string, string>();
+
+  changed(alarms: readonly AlarmReport[]): AlarmReport[] {
+    return alarms.filter((alarm) => this.#last.get(keyOf(alarm)) !== standing(alarm));
+  }
+
+  /** Called after the proxy has them; until then they count as untold. */
+  told(alarms: readonly AlarmReport[]): void {
+    for (const alarm of alarms) this.#last.set(keyOf(alarm), standing(alarm));
+  }
+
+  forget(): void {
+    this.#last.clear();
+  }
+}
+
+const keyOf = (alarm: AlarmReport) => `${alarm.class}/${alarm.subclass}/${alarm.alarmId}`;
+const standing = (alarm: AlarmReport) => `${alarm.state} ${alarm.severity}`;

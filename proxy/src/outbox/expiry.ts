@@ -1,0 +1,80 @@
+import type { Clock, Component, Logger, Timer } from '@backhaul/runtime';
+import type { Spool } from '@backhaul/spool';
+import { commitChanges, type Store } from '@backhaul/spool';
+import type { CommandBoard } from '../downward/command-board.ts';
+import { answerDraft } from '../downward/command-handler.ts';
+import type { ProxyMetrics } from '../proxy-metrics.ts';
+import type { Outbox } from './outbox.ts';
+
+const LOOK_MS = 1_000;
+
+export interface ExpiryOptions {
+  readonly spool: Spool;
+  readonly outbox: Outbox;
+  readonly board: CommandBoard;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: ProxyMetrics;
+}
+
+/** Takes out what is past its time: messages leave the spool with receipts in their place, commands are answered `expired`. */
+export class Expiry implements Component {
+  readonly name = 'expiry';
+  readonly #options: ExpiryOptions;
+  #timer: Timer | undefined;
+  #looking: Promise<void> = Promise.resolve();
+  #running = false;
+
+  constructor(options: ExpiryOptions) {
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    this.#running = true;
+    this.#plan();
+  }
+
+  async stop(): Promise<void> {
+    this.#running = false;
+    this.#timer?.cancel();
+    await this.#looking;
+  }
+
+  #plan(): void {
+    this.#timer = this.#options.clock.after(LOOK_MS, () => {
+      this.#looking = this.#look().finally(() => this.#running && this.#plan());
+    });
+  }
+
+  async #look(): Promise<void> {
+    try {
+      await this.#expireCommands();
+      while ((await this.#expireMessages()) > 0 && this.#running);
+    } catch (error) {
+      this.#options.logger.debug({ error }, 'what is past its time stays until the store takes changes again');
+    }
+  }
+
+  async #expireMessages(): Promise<number> {
+    const { spool, outbox, store, clock, metrics } = this.#options;
+    const { change, removed } = spool.expire(clock.now());
+    if (removed.length === 0) return 0;
+    await commitChanges(store, [change, outbox.receipts(removed)]);
+    metrics.expired.inc({}, removed.length);
+    return removed.length;
+  }
+
+  async #expireCommands(): Promise<void> {
+    const { board, outbox, store, clock } = this.#options;
+    const expired = board.expired(clock.now());
+    if (expired.length === 0) return;
+    const answers = expired.map((command) =>
+      answerDraft(
+        { header: command },
+        { status: 'expired', code: 'BH-E-EXPIRED', text: 'no integrator answered in time' },
+      ),
+    );
+    await commitChanges(store, [...expired.map(({ id }) => board.stageRemove(id)), ...outbox.stage(answers).changes]);
+  }
+}
