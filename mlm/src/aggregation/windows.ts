@@ -1,0 +1,94 @@
+import type { ModuleChain } from '@backhaul/modules';
+import type { Clock, Component, Logger, Timer } from '@backhaul/runtime';
+import { commitChanges, type Store } from '@backhaul/spool';
+import type { OwnMessages } from '../own-messages.ts';
+import type { Aggregation } from './aggregation.ts';
+import { aggregateDrafts } from './make-aggregate.ts';
+
+/** A due group that found no room, or a store being reopened, is tried again after this. */
+const RETRY_MS = 1_000;
+/** Windows are looked at this often at least; a clock that jumps must not keep one open. */
+const LOOK_MS = 5_000;
+
+/** Ends the windows of groups that did not fill up: the aggregate in and its parts out in one commit [A2]. */
+export class AggregationWindows implements Component {
+  readonly name = 'aggregation windows';
+  readonly #options: {
+    readonly aggregation: Aggregation;
+    readonly modules: ModuleChain;
+    readonly own: OwnMessages;
+    readonly store: Store;
+    readonly clock: Clock;
+    readonly logger: Logger;
+    readonly onMerged: (messages: number) => void;
+  };
+  #timer: Timer | undefined;
+  #running = false;
+  #flushing: Promise<void> = Promise.resolve();
+
+  constructor(options: {
+    aggregation: Aggregation;
+    modules: ModuleChain;
+    own: OwnMessages;
+    store: Store;
+    clock: Clock;
+    logger: Logger;
+    onMerged?: (messages: number) => void;
+  }) {
+    this.#options = { onMerged: () => {}, ...options };
+  }
+
+  async start(): Promise<void> {
+    this.#running = true;
+    this.#schedule(0);
+  }
+
+  /** What is held stays held, in the store; its windows go on after the next start. */
+  async stop(): Promise<void> {
+    this.#running = false;
+    this.#timer?.cancel();
+    await this.#flushing;
+  }
+
+  /** Call when something new is held. */
+  look(): void {
+    const { aggregation, clock } = this.#options;
+    const deadline = aggregation.nextDeadline;
+    if (deadline !== undefined) this.#schedule(deadline - clock.now());
+  }
+
+  #schedule(ms: number): void {
+    if (!this.#running) return;
+    this.#timer?.cancel();
+    this.#timer = this.#options.clock.after(Math.min(LOOK_MS, Math.max(0, ms)), () => {
+      this.#flushing = this.#flush();
+    });
+  }
+
+  async #flush(): Promise<void> {
+    const { aggregation, clock } = this.#options;
+    const due = aggregation.due(clock.now());
+    let failed = false;
+    for (const group of due) failed = !(await this.#close(group.id)) || failed;
+    const next = aggregation.nextDeadline;
+    if (failed) this.#schedule(RETRY_MS);
+    else this.#schedule(next === undefined ? LOOK_MS : next - clock.now());
+  }
+
+  async #close(id: string): Promise<boolean> {
+    const { aggregation, modules, own, store, clock, logger, onMerged } = this.#options;
+    const now = clock.now();
+    const group = aggregation.due(now).find((one) => one.id === id);
+    if (group === undefined) return true; // it was filled meanwhile
+    try {
+      const drafts = aggregateDrafts(modules, group, now, () => own.newId());
+      const closed = { grown: new Map(), closed: [group] };
+      await commitChanges(store, [...own.stage(drafts), aggregation.stage(closed)]); // [A2]
+      onMerged(group.parts.length);
+      return true;
+    } catch (error) {
+      logger.warn({ aggregate: id, error }, 'an aggregate could not be stored now');
+      return false;
+    }
+  }
+}

@@ -1,0 +1,104 @@
+import { LIMITS } from '@backhaul/envelope';
+import { moduleConfig } from '@backhaul/modules';
+import { commonConfig, secretText } from '@backhaul/runtime';
+import { z } from 'zod';
+
+const positive = () => z.int().positive();
+const MIB = 1024 * 1024;
+
+/** Settings of the MLM role. Read once at the door; unknown keys are refused by path. */
+export const mlmConfig = z.strictObject({
+  ...commonConfig,
+  trustDomain: z.string().min(1).default('backhaul.internal').describe('trust domain that certificates must name'),
+  identity: z
+    .strictObject({
+      customer: z.string().min(1).describe('customer ID, or `provider` for the provider’s own MLM'),
+      id: z.string().min(1).describe('component ID of this MLM'),
+    })
+    .optional()
+    .describe('who this MLM is, only where it is not enrolled (plain HTTP); otherwise its certificate says it'),
+  parents: z
+    .array(
+      z.strictObject({
+        id: z.string().min(1).describe('component ID of the parent (an MLM or the application server)'),
+        url: z.url({ protocol: /^https?$/ }).describe('its relay listener, `https://host:port`'),
+      }),
+    )
+    .min(1)
+    .max(8)
+    .describe('parents in order of preference'),
+  outboundProxy: z
+    .strictObject({
+      url: z.url().describe("the customer's own HTTP proxy, `http://host:port`"),
+      username: z.string().optional().describe('user name for it'),
+      password: secretText.optional().describe('password for it'),
+    })
+    .optional()
+    .describe('HTTP proxy through which the parent is reached'),
+  relay: z
+    .strictObject({
+      host: z.string().default('0.0.0.0').describe('address of the relay listener, to which children send'),
+      port: z.int().min(0).max(65_535).default(7444).describe('port of the relay listener; 0: any free one'),
+      plain: z
+        .boolean()
+        .default(false)
+        .describe('HTTP without TLS: children are who they say they are; one trusted LAN or loopback only'),
+    })
+    .prefault({})
+    .describe('where children send to'),
+  uplink: z
+    .strictObject({
+      maxMessages: z.int().min(1).max(LIMITS.messages).default(LIMITS.messages).describe('messages in one envelope'),
+      window: z.int().min(1).max(LIMITS.window).default(LIMITS.window).describe('envelopes in flight'),
+      compress: z.boolean().default(true).describe('compress envelopes towards the parent'),
+    })
+    .prefault({})
+    .describe('sending to the parent'),
+  modules: z
+    .array(moduleConfig)
+    .max(64)
+    .default([])
+    .describe('service modules, asked in this order about messages on their way up'),
+  spool: z
+    .strictObject({
+      maxBytes: positive()
+        .default(4096 * MIB)
+        .describe('bytes the spool may hold'),
+      maxMessages: positive().default(4_000_000).describe('messages the spool may hold'),
+      ballastBytes: z
+        .int()
+        .min(0)
+        .default(16 * MIB)
+        .describe('file kept to be freed when the disk is full, so that the store can be reopened'),
+    })
+    .prefault({})
+    .describe('the durable queue towards the parent'),
+  mailboxes: z
+    .strictObject({
+      quotaBytes: positive()
+        .default(64 * MIB)
+        .describe('bytes that may wait for one child'),
+      quotaMessages: positive().default(10_000).describe('messages that may wait for one child'),
+    })
+    .prefault({})
+    .describe('the back-channel queues of the children'),
+  transfers: z
+    .strictObject({
+      minFreeBytes: z
+        .int()
+        .min(0)
+        .default(256 * MIB)
+        .describe('bytes of disk that an artifact must leave free'),
+      maxBytesPerSecond: positive().optional().describe('bytes fetched from the parent each second'),
+    })
+    .prefault({})
+    .describe('artifacts on their way down'),
+  heartbeat: z
+    .strictObject({
+      intervalMs: z.int().min(100).default(60_000).describe('time between heartbeats with the status tree'),
+    })
+    .prefault({})
+    .describe('what the MLM says of itself'),
+});
+
+export type MlmConfig = z.output<typeof mlmConfig>;

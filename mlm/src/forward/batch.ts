@@ -1,0 +1,62 @@
+import type { Message, Tombstone, Verdict } from '@backhaul/envelope';
+import type { ErrorCode } from '@backhaul/runtime';
+import type { Change } from '@backhaul/spool';
+import type { Peer } from '@backhaul/transport';
+import type { HoldingPlanner } from '../aggregation/aggregation.ts';
+import type { SeenRange } from './ranges.ts';
+
+/**
+ * What becomes of one message of an envelope:
+ * `open` still on its way through the stages, spooled at the end · `seen` it is here already, accepted again ·
+ * `removed` dropped with a tombstone · `held` waits for its aggregate · `refused` not accepted, nothing remembered.
+ */
+export type Fate = 'open' | 'seen' | 'removed' | 'held' | 'refused';
+
+export interface Item {
+  readonly message: Message;
+  fate: Fate;
+  /** wall ms at this component */
+  expiresAt?: number;
+  refusal?: Verdict;
+}
+
+const ACCEPTED: Verdict = Object.freeze({ accepted: true });
+
+/** One envelope on its way through the stages, and the one commit it will be. */
+export class Batch {
+  readonly peer: Peer;
+  /** wall ms of its arrival */
+  readonly now: number;
+  readonly items: readonly Item[];
+  readonly holding: HoldingPlanner;
+  /** what takes the place of messages removed here */
+  readonly tombstones: Tombstone[] = [];
+  /** ranges that a receipt from below speaks of: they will not come any more */
+  readonly settled: SeenRange[] = [];
+  readonly changes: Change[] = [];
+
+  constructor(peer: Peer, messages: readonly Message[], now: number, holding: HoldingPlanner) {
+    this.peer = peer;
+    this.now = now;
+    this.items = messages.map((message) => ({ message, fate: 'open' }));
+    this.holding = holding;
+  }
+
+  open(): Item[] {
+    return this.items.filter(({ fate }) => fate === 'open');
+  }
+
+  verdicts(): Verdict[] {
+    return this.items.map(({ refusal }) => refusal ?? ACCEPTED);
+  }
+}
+
+/** Refused before it is accepted; the sender keeps it, or makes it a dead letter when it may not be retried. */
+export function refuse(
+  item: Item,
+  code: ErrorCode,
+  why: { detail?: string; retryable: boolean; waitMs?: number },
+): void {
+  item.fate = 'refused';
+  item.refusal = { accepted: false, code, ...why };
+}

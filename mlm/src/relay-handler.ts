@@ -1,0 +1,59 @@
+import type { Mark, Message, Verdict } from '@backhaul/envelope';
+import type { Clock } from '@backhaul/runtime';
+import type { Seen } from '@backhaul/spool';
+import type { ArtifactFile, Peer, RelayHandler } from '@backhaul/transport';
+import type { AggregationWindows } from './aggregation/windows.ts';
+import { type ForwardContext, forwardEnvelope } from './forward/forward-path.ts';
+import type { RoomyMailboxes } from './mailbox-room.ts';
+import type { Transfers } from './transfers/transfers.ts';
+
+export interface MlmHandlerOptions {
+  readonly forward: ForwardContext;
+  readonly mailboxes: RoomyMailboxes;
+  readonly seen: Seen;
+  readonly transfers: Transfers;
+  readonly windows: AggregationWindows;
+  readonly clock: Clock;
+}
+
+/** What an MLM does with what its children ask for. Which child it is comes from the connection alone [T-A20]. */
+export class MlmHandler implements RelayHandler {
+  readonly mailboxes: RoomyMailboxes;
+  readonly #options: MlmHandlerOptions;
+  readonly #heardAt = new Map<string, number>();
+
+  constructor(options: MlmHandlerOptions) {
+    this.#options = options;
+    this.mailboxes = options.mailboxes;
+  }
+
+  /** wall ms of a child's last request, since this process started */
+  heardAt(child: string): number | undefined {
+    return this.#heardAt.get(child);
+  }
+
+  admit(peer: Peer): void {
+    const { forward, clock } = this.#options;
+    forward.membership.admit(peer);
+    this.#heardAt.set(peer.identity.id, clock.now());
+  }
+
+  async accept(peer: Peer, messages: readonly Message[]): Promise<readonly Verdict[]> {
+    const { forward, windows } = this.#options;
+    const verdicts = await forwardEnvelope(forward, peer, messages);
+    windows.look();
+    return verdicts;
+  }
+
+  marks(peer: Peer): readonly Mark[] {
+    return this.#options.seen.marks(peer.identity.id) as readonly Mark[];
+  }
+
+  artifact(peer: Peer, sha256: string): Promise<ArtifactFile> {
+    return this.#options.transfers.artifact(peer.identity.id, sha256);
+  }
+
+  artifactServed(peer: Peer, sha256: string, bytes: number, complete: boolean): void {
+    this.#options.transfers.artifactServed(peer.identity.id, sha256, bytes, complete);
+  }
+}
