@@ -24,7 +24,7 @@ export async function compress(encoding: Encoding, bytes: Uint8Array): Promise<B
     : await pack.zstd(bytes, { params: { [constants.ZSTD_c_compressionLevel]: 1 } });
 }
 
-/** Unpacks at most `limit` bytes [T-A34]. Throws BH-E-LIMIT-INFLATE, BH-E-MIME-TYPE, BH-E-MIME-TRUNCATED. */
+/** Unpacks at most `limit` bytes [T-A34]. Throws BH-E-LIMIT-INFLATE, BH-E-MIME-TYPE, BH-E-MIME-TRUNCATED, BH-E-MIME-FORM. */
 export async function decompress(encoding: string | undefined, bytes: Buffer, limit: number): Promise<Buffer> {
   if (encoding === undefined || encoding === 'identity') return bytes;
   if (encoding !== 'gzip' && encoding !== 'zstd') {
@@ -33,10 +33,14 @@ export async function decompress(encoding: string | undefined, bytes: Buffer, li
   try {
     return await unpack[encoding](bytes, { maxOutputLength: limit });
   } catch (cause) {
-    const tooLarge = (cause as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE';
-    throw new BackhaulError(tooLarge ? 'BH-E-LIMIT-INFLATE' : 'BH-E-MIME-TRUNCATED', {
-      detail: tooLarge ? `more than ${limit} bytes` : `${encoding} does not unpack`,
-      cause,
-    });
+    throw refusalOf(encoding, cause as NodeJS.ErrnoException, limit);
   }
+}
+
+function refusalOf(encoding: Encoding, cause: NodeJS.ErrnoException, limit: number): BackhaulError {
+  if (cause.code === 'ERR_BUFFER_TOO_LARGE') {
+    return new BackhaulError('BH-E-LIMIT-INFLATE', { detail: `more than ${limit} bytes`, cause });
+  }
+  const code = cause.code === 'Z_BUF_ERROR' ? 'BH-E-MIME-TRUNCATED' : 'BH-E-MIME-FORM';
+  return new BackhaulError(code, { detail: encoding, cause });
 }

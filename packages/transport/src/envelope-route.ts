@@ -17,7 +17,7 @@ import type { MailboxPage } from '@backhaul/spool';
 import { COMPRESS_FROM_BYTES, chooseEncoding, compress } from './compression.ts';
 import { joined } from './joined.ts';
 import type { LinkOrder } from './link-order.ts';
-import { withOwnHop } from './own-hop.ts';
+import { type StoredMessage, withOwnHop } from './own-hop.ts';
 import type { PollHolds } from './poll-holds.ts';
 import { ANSWER_HEADERS } from './refusal.ts';
 import type { RelayMetrics } from './relay-metrics.ts';
@@ -63,7 +63,10 @@ interface Exchange {
   heldBytes: number;
   leaveTurn?: () => void;
   raw: readonly RawMessage[];
-  verdicts: readonly Verdict[];
+  /** messages that could be read, and their places among all */
+  readonly messages: Message[];
+  readonly places: number[];
+  readonly verdicts: Verdict[];
   page?: MailboxPage;
   ended: boolean;
 }
@@ -72,6 +75,7 @@ interface Exchange {
 export const ENVELOPE_STAGES = [
   readHeaders,
   openEnvelope,
+  readMessages,
   acknowledgeMailbox,
   awaitTurn,
   acceptMessages,
@@ -95,6 +99,8 @@ export async function serveEnvelope(
     waitMs: 0,
     heldBytes: 0,
     raw: [],
+    messages: [],
+    places: [],
     verdicts: [],
     ended: false,
   };
@@ -131,6 +137,22 @@ async function openEnvelope({ received, metrics }: RouteContext, exchange: Excha
   exchange.raw = readEnvelope(request.headers['content-type'] ?? '', bytes);
 }
 
+/**
+ * A message that cannot be read, or has been here before [E2], is refused alone. Before its turn, so that one envelope is
+ * read while another is written to disk.
+ */
+function readMessages({ self }: RouteContext, { raw, messages, places, verdicts }: Exchange): void {
+  for (const [place, parts] of raw.entries()) {
+    try {
+      messages.push(checkRoute(self, toMessage(parts)));
+      places.push(place);
+    } catch (thrown) {
+      const { code, retryable, detail } = toBackhaulError(thrown);
+      verdicts[place] = { accepted: false, code, retryable, ...(detail === undefined ? {} : { detail }) };
+    }
+  }
+}
+
 /** What the owner has is removed before anything else is said to it [B1]. */
 async function acknowledgeMailbox({ handler }: RouteContext, { ack, peer }: Exchange): Promise<void> {
   if (ack) await handler.mailboxes.acknowledge(peer.identity.id, ack.epoch, ack.through);
@@ -142,38 +164,17 @@ async function awaitTurn({ order }: RouteContext, exchange: Exchange): Promise<v
 }
 
 /** One verdict per message; the answer is written after the handler has made durable what it accepts [S1]. */
-async function acceptMessages(context: RouteContext, exchange: Exchange): Promise<void> {
-  if (exchange.raw.length === 0) return;
-  const { verdicts, messages, places } = readMessages(context.self, exchange.raw);
-  const answers = messages.length === 0 ? [] : await context.handler.accept(exchange.peer, messages);
+async function acceptMessages({ handler, metrics }: RouteContext, exchange: Exchange): Promise<void> {
+  const { peer, messages, places, verdicts, raw } = exchange;
+  if (raw.length === 0) return;
+  const answers = messages.length === 0 ? [] : await handler.accept(peer, messages);
   if (answers.length !== messages.length) {
     throw new BackhaulError('BH-E-INTERNAL', { detail: 'the handler did not answer every message' });
   }
-  places.forEach((place, i) => {
-    verdicts[place] = answers[i]!;
-  });
-  exchange.verdicts = verdicts;
+  for (const [i, place] of places.entries()) verdicts[place] = answers[i]!;
   const accepted = verdicts.filter((verdict) => verdict.accepted).length;
-  context.metrics.messages.inc({ verdict: 'accepted' }, accepted);
-  if (accepted < verdicts.length) context.metrics.messages.inc({ verdict: 'refused' }, verdicts.length - accepted);
-}
-
-/** A message that cannot be read, or has been here before [E2], is refused alone. */
-function readMessages(self: string, raw: readonly RawMessage[]) {
-  const verdicts: Verdict[] = new Array<Verdict>(raw.length);
-  const messages: Message[] = [];
-  const places: number[] = [];
-  for (const [place, parts] of raw.entries()) {
-    try {
-      messages.push(checkRoute(self, toMessage(parts)));
-      places.push(place);
-    } catch (thrown) {
-      const error = toBackhaulError(thrown);
-      const detail = error.detail === undefined ? {} : { detail: error.detail };
-      verdicts[place] = { accepted: false, code: error.code, retryable: error.retryable, ...detail };
-    }
-  }
-  return { verdicts, messages, places };
+  metrics.messages.inc({ verdict: 'accepted' }, accepted);
+  if (accepted < verdicts.length) metrics.messages.inc({ verdict: 'refused' }, verdicts.length - accepted);
 }
 
 function checkRoute(self: string, message: Message): Message {
@@ -209,7 +210,7 @@ async function writeAnswer(context: RouteContext, exchange: Exchange): Promise<v
   const marks = request.headers[WIRE_HEADERS.hello] === '1' ? { marks: context.handler.marks(peer) } : {};
   const answer: EnvelopeResponse = { verdicts, ...marks };
   const boundary = newBoundary(context.random);
-  const messages = (page?.messages ?? []).map((message) => withOwnHop(context.self, message, now));
+  const messages = (page?.messages ?? []).flatMap((message) => sendable(context, message, now));
   const plain = joined(writeReply(boundary, answer, messages));
   const { body, headers } = await pack(context, request, plain);
   context.metrics.bytes.inc({ direction: 'out' }, body.length);
@@ -222,6 +223,17 @@ async function writeAnswer(context: RouteContext, exchange: Exchange): Promise<v
     'content-length': body.length,
   });
   response.end(body);
+}
+
+/** One whose header has no room for another hop would stop all that come after it: it is reported and left out. */
+function sendable({ self, logger }: RouteContext, message: StoredMessage, now: number): RawMessage[] {
+  try {
+    return [withOwnHop(self, message, now)];
+  } catch (thrown) {
+    const { code, detail } = toBackhaulError(thrown);
+    logger.error({ id: message.id, code, detail }, 'a message of a mailbox cannot be sent');
+    return [];
+  }
 }
 
 async function pack(context: RouteContext, request: IncomingMessage, plain: Buffer) {

@@ -19,6 +19,7 @@ export class PollHolds {
     gone: AbortSignal,
   ): Promise<'something' | 'nothing' | 'ended'> {
     this.end(owner);
+    if (gone.aborted) return 'ended';
     const control = new AbortController();
     this.#held.set(owner, control);
     try {

@@ -28,6 +28,7 @@ export const TRUST_DOMAIN = 'test.example';
 export interface Upper {
   readonly handler: RecordingHandler;
   readonly listener: RelayListener;
+  readonly metrics: Metrics;
   stop(): Promise<void>;
 }
 
@@ -35,6 +36,7 @@ export interface Upper {
 export async function upper(options: Partial<RelayListenerOptions> = {}): Promise<Upper> {
   const handler = new RecordingHandler();
   const self = options.self ?? MLM;
+  const metrics = new Metrics('mlm');
   const listener = new RelayListener({
     self,
     host: '127.0.0.1',
@@ -44,7 +46,7 @@ export async function upper(options: Partial<RelayListenerOptions> = {}): Promis
     handler,
     clock: systemClock,
     logger: silentLogger,
-    metrics: new Metrics('mlm'),
+    metrics,
     ...options,
   });
   await handler.start();
@@ -52,6 +54,7 @@ export async function upper(options: Partial<RelayListenerOptions> = {}): Promis
   return {
     handler,
     listener,
+    metrics,
     stop: async () => {
       await listener.stop();
       await handler.stop();
@@ -62,8 +65,12 @@ export async function upper(options: Partial<RelayListenerOptions> = {}): Promis
 /** Takes what comes down, and remembers how far. */
 export class RecordingDownward implements DownwardHandler {
   readonly received: string[] = [];
-  #place = { epoch: '0', through: 0 };
   failing = false;
+  #place: { epoch: string; through: number };
+
+  constructor(place = { epoch: '0', through: 0 }) {
+    this.#place = place;
+  }
 
   async receive(messages: Parameters<DownwardHandler['receive']>[0], mailbox: { epoch: string; through: number }) {
     if (this.failing) throw new Error('the store is away');
@@ -89,6 +96,8 @@ export interface Lower {
 export interface LowerOptions extends Partial<Omit<UplinkOptions, 'parents'>> {
   readonly parents: readonly { id?: string; url: string }[];
   readonly id?: string;
+  /** what was received last in an earlier life */
+  readonly acknowledged?: { epoch: string; through: number };
   readonly random?: Random;
   readonly tls?: TlsMaterial | 'plain';
 }
@@ -102,7 +111,7 @@ export async function lower(options: LowerOptions): Promise<Lower> {
   await store.start();
   await spool.load();
   const removed: Removed[] = [];
-  const downward = new RecordingDownward();
+  const downward = new RecordingDownward(options.acknowledged);
   const metrics = new Metrics('proxy');
   const uplink = new Uplink({
     self: identityOf(id, TRUST_DOMAIN),
