@@ -4,8 +4,11 @@ import { BackhaulError, type Clock, type Logger, toBackhaulError } from '@backha
 import { Level } from 'level';
 import { Ballast } from './ballast.ts';
 import { CommitLoop } from './commit-loop.ts';
+import { describeError, isDamage, isLocked, stopped } from './level-errors.ts';
 import { droppedLines } from './level-log.ts';
-import { type Database, LevelValues } from './level-values.ts';
+import { LevelValues } from './level-values.ts';
+import { salvage } from './salvage.ts';
+import type { Database } from './scan-pages.ts';
 import type { Op, Store, StoreFinding, StoreStats } from './store.ts';
 import { TailMark } from './tail-mark.ts';
 
@@ -168,7 +171,7 @@ export class LevelStore implements Store {
     const { tries, waitMs } = this.#options.reopen ?? { tries: 30, waitMs: 2_000 };
     for (let attempt = 1; attempt <= tries && !this.#stopping.signal.aborted; attempt += 1) {
       try {
-        await this.#reopen();
+        await this.#reopen(cause);
         return;
       } catch (error) {
         this.#options.logger.error({ error, attempt, tries }, 'the store could not be reopened');
@@ -182,11 +185,12 @@ export class LevelStore implements Store {
     for (const listener of this.#failed) listener(cause);
   }
 
-  async #reopen(): Promise<void> {
+  async #reopen(cause: unknown): Promise<void> {
     this.#accepting = false;
     await this.#spaceCheck;
     await this.#ballast.free(); // [R7]
     await this.#close();
+    if (isDamage(cause)) await salvage(this.#databaseDirectory, this.#keepAs(cause), this.#openLevel);
     await this.#openVerified();
     for (const listener of this.#reopened) await listener();
     this.#stats.recoveries += 1;
@@ -233,34 +237,36 @@ export class LevelStore implements Store {
 
   async #openDatabase(): Promise<Database> {
     try {
-      return await this.#openLevel();
+      return await this.#openLevel(this.#databaseDirectory);
     } catch (error) {
-      if (!isDamage(error)) throw levelError(error);
-      await this.#quarantine(error);
-      return this.#openLevel();
+      if (isLocked(error)) throw new BackhaulError('BH-E-SPOOL-LOCKED', { cause: error });
+      if (!isDamage(error)) throw error;
+      await rename(this.#databaseDirectory, this.#keepAs(error));
+      return this.#openLevel(this.#databaseDirectory);
     }
   }
 
-  async #openLevel(): Promise<Database> {
+  #openLevel = async (directory: string): Promise<Database> => {
     const { writeBufferSize = DEFAULT_WRITE_BUFFER } = this.#options;
-    const database = new Level<string, Buffer>(this.#databaseDirectory, { valueEncoding: 'buffer', writeBufferSize });
+    const database = new Level<string, Buffer>(directory, { valueEncoding: 'buffer', writeBufferSize });
     await database.open();
     return database as Database;
-  }
+  };
 
-  /** A database that cannot be opened at all is kept for a person, and work goes on with an empty one: loudly, never by `repair()`. */
-  async #quarantine(error: unknown): Promise<void> {
-    const kept = `${this.#databaseDirectory}.damaged-${this.#options.clock.now()}`;
-    await rename(this.#databaseDirectory, kept);
+  /** Damaged files are kept for a person, and work goes on without them: loudly. */
+  #keepAs(error: unknown): string {
+    const path = `${this.#databaseDirectory}.damaged-${this.#options.clock.now()}`;
     this.report({
       code: 'BH-E-SPOOL-DAMAGED',
-      detail: `the database could not be opened (${describe(error)}); kept as ${kept}`,
+      detail: `the database is damaged (${describeError(error)}); kept as ${path}`,
     });
+    return path;
   }
 
   #checkSpace(): void {
     const now = this.#options.clock.monotonic();
-    if (this.#state !== 'open' || this.#spaceCheck !== undefined || now - this.#spaceCheckedAt < this.#spaceCheckMs) return;
+    if (this.#state !== 'open' || this.#spaceCheck !== undefined || now - this.#spaceCheckedAt < this.#spaceCheckMs)
+      return;
     this.#spaceCheckedAt = now;
     this.#spaceCheck = this.#ballast
       .ensure()
@@ -283,29 +289,6 @@ export class LevelStore implements Store {
     this.#mark.close();
     await database?.close();
   }
-}
-
-function stopped(cause?: unknown): BackhaulError {
-  return new BackhaulError('BH-E-SPOOL-STOPPED', { retryAfterMs: 2_000, ...(cause === undefined ? {} : { cause }) });
-}
-
-/** abstract-level wraps what the database said. */
-function codeOf(error: unknown): string | undefined {
-  const { code, cause } = error as { code?: string; cause?: unknown };
-  return cause === undefined ? code : (codeOf(cause) ?? code);
-}
-
-function isDamage(error: unknown): boolean {
-  return codeOf(error) === 'LEVEL_CORRUPTION';
-}
-
-function levelError(error: unknown): unknown {
-  return codeOf(error) === 'LEVEL_LOCKED' ? new BackhaulError('BH-E-SPOOL-LOCKED', { cause: error }) : error;
-}
-
-function describe(error: unknown): string {
-  const { message, cause } = error as { message?: string; cause?: { message?: string } };
-  return cause?.message ?? message ?? String(error);
 }
 
 async function syncDirectory(path: string): Promise<void> {

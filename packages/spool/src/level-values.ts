@@ -1,16 +1,13 @@
-import type { AbstractLevel } from 'abstract-level';
 import { frame, unframe } from './framing.ts';
 import { prefixEnd } from './keys.ts';
+import { describeError, isDamage } from './level-errors.ts';
+import { type Database, scanPages } from './scan-pages.ts';
 import type { Op, StoreFinding } from './store.ts';
-
-export type Database = AbstractLevel<string | Buffer | Uint8Array, string, Buffer>;
 
 /** Where values go that fail their checksum: kept for a person to look at, out of the way of the cores. */
 const DAMAGED = '!damaged/';
 /** Number of the last commit, in every batch [R4]. */
 const COMMITS = '!commits';
-/** Keys read at once by a scan. */
-const PAGE = 64;
 
 /** Checksummed values over an open level database: what both stores share. */
 export class LevelValues {
@@ -32,13 +29,17 @@ export class LevelValues {
   }
 
   async get(key: string): Promise<Buffer | undefined> {
-    const framed = await this.#database.get(key);
+    const framed = await this.#database.get(key).catch((error) => this.#unreadable(key, error));
     return framed === undefined ? undefined : this.#open(key, framed);
   }
 
   getSync(key: string): Buffer | undefined {
-    const framed = this.#database.getSync(key);
-    return framed === undefined ? undefined : this.#open(key, framed);
+    try {
+      const framed = this.#database.getSync(key);
+      return framed === undefined ? undefined : this.#open(key, framed);
+    } catch (error) {
+      return this.#unreadable(key, error);
+    }
   }
 
   async *scan(
@@ -46,17 +47,12 @@ export class LevelValues {
     options: { after?: string; limit?: number } = {},
   ): AsyncIterable<readonly [string, Buffer]> {
     const from = options.after === undefined ? { gte: prefix } : { gt: options.after };
-    const iterator = this.#database.iterator({ ...from, lt: prefixEnd(prefix), limit: options.limit ?? -1 });
-    try {
-      for (let page = await iterator.nextv(PAGE); page.length > 0; page = await iterator.nextv(PAGE)) {
-        for (const [key, framed] of page) {
-          const value = unframe(key, framed);
-          if (value === undefined) this.#damaged(key, framed);
-          else yield [key, value];
-        }
+    const range = { ...from, lt: prefixEnd(prefix), ...(options.limit === undefined ? {} : { limit: options.limit }) };
+    for await (const page of scanPages(this.#database, range, (error) => this.#unreadable(`${prefix}…`, error))) {
+      for (const [key, framed] of page) {
+        const value = this.#open(key, framed);
+        if (value !== undefined) yield [key, value];
       }
-    } finally {
-      await iterator.close();
     }
   }
 
@@ -79,6 +75,12 @@ export class LevelValues {
 
   #open(key: string, framed: Buffer): Buffer | undefined {
     return unframe(key, framed) ?? this.#damaged(key, framed);
+  }
+
+  #unreadable(key: string, error: unknown): undefined {
+    if (!isDamage(error)) throw error;
+    this.#report({ code: 'BH-E-SPOOL-DAMAGED', detail: `a block that holds ${key}: ${describeError(error)}` });
+    return undefined;
   }
 
   #damaged(key: string, framed: Buffer): undefined {

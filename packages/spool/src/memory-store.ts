@@ -1,7 +1,8 @@
-import { BackhaulError } from '@backhaul/runtime';
 import { MemoryLevel } from 'memory-level';
 import { bytesOf, CommitLoop } from './commit-loop.ts';
-import { type Database, LevelValues } from './level-values.ts';
+import { stopped } from './level-errors.ts';
+import { LevelValues } from './level-values.ts';
+import type { Database } from './scan-pages.ts';
 import type { Op, Store, StoreFinding, StoreStats } from './store.ts';
 
 /**
@@ -110,8 +111,4 @@ export class MemoryStore implements Store {
   #mustBeReadable(): void {
     if (this.#state !== 'open' && this.#state !== 'recovering') throw stopped();
   }
-}
-
-function stopped(): BackhaulError {
-  return new BackhaulError('BH-E-SPOOL-STOPPED', { retryAfterMs: 1000 });
 }

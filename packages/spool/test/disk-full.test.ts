@@ -66,7 +66,13 @@ describe('a full disk (E1)', function () {
       const acknowledged = await writeOverFullDisk('guarded', directory, bytes);
       expect(acknowledged.length).to.be.greaterThan(1_000);
       expect(await countLost(join(directory, 'db'), acknowledged)).to.equal(0);
-      const store = new LevelStore({ directory, clock: systemClock, logger: silentLogger, ballastBytes: 0, reserveBytes: 0 });
+      const store = new LevelStore({
+        directory,
+        clock: systemClock,
+        logger: silentLogger,
+        ballastBytes: 0,
+        reserveBytes: 0,
+      });
       await store.start();
       expect(store.findings()).to.deep.equal([]);
       await store.stop();
@@ -78,10 +84,17 @@ describe('a full disk (E1)', function () {
     const reopen = { tries: 1_000, waitMs: 10 };
     const space = { ballastBytes: 1024 * KIB, reserveBytes: 512 * KIB, spaceCheckMs: 10, writeBufferSize: 256 * KIB };
     const store = new LevelStore({ directory, clock: systemClock, logger: silentLogger, reopen, ...space });
-    const spool = new LaneQueue({ store, clock: systemClock, prefix: 'up', maxBytes: 100_000_000, maxMessages: 100_000 });
+    const spool = new LaneQueue({
+      store,
+      clock: systemClock,
+      prefix: 'up',
+      maxBytes: 100_000_000,
+      maxMessages: 100_000,
+    });
     await store.start();
     await spool.load();
-    const accept = (): Promise<void> => commitChanges(store, [spool.stage(sampleEntries(10, { body: Buffer.alloc(2 * KIB, 1) }))]);
+    const accept = (): Promise<void> =>
+      commitChanges(store, [spool.stage(sampleEntries(10, { body: Buffer.alloc(2 * KIB, 1) }))]);
     for (let n = 0; n < 20; n += 1) await accept();
     await disk.fill(700 * KIB);
 
@@ -96,7 +109,12 @@ describe('a full disk (E1)', function () {
     const held = spool.depth().messages;
     for (let n = 0; n < 5; n += 1) {
       const claim = await spool.claim({ maxMessages: 10, maxBytes: 1_000_000 });
-      await commitChanges(store, [spool.settle(claim!, claim!.entries.map(() => ({ outcome: 'accepted' as const }))).change]);
+      await commitChanges(store, [
+        spool.settle(
+          claim!,
+          claim!.entries.map(() => ({ outcome: 'accepted' as const })),
+        ).change,
+      ]);
     }
     expect(spool.depth().messages).to.equal(held - 50);
 

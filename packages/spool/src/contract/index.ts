@@ -1,5 +1,6 @@
 /** The contracts of this package as mocha suites: an implementation begins by passing them. Only tests import this. */
-export * from './samples.ts';
+
 export * from './mailbox-contract.ts';
+export * from './samples.ts';
 export * from './spool-contract.ts';
 export * from './store-contract.ts';

@@ -21,14 +21,25 @@ interface Target {
 }
 
 async function bare(): Promise<Target> {
-  const level = new Level<string, Buffer>(directory, { valueEncoding: 'buffer', writeBufferSize: WRITE_BUFFER, compression: false });
+  const level = new Level<string, Buffer>(directory, {
+    valueEncoding: 'buffer',
+    writeBufferSize: WRITE_BUFFER,
+    compression: false,
+  });
   await level.open();
   return { put: (key) => level.put(key, value, { sync: true } as object), usable: async () => {} };
 }
 
 async function guarded(): Promise<Target> {
   const reopen = { tries: 1_000, waitMs: 5 };
-  const options = { directory, clock: systemClock, logger: silentLogger, ballastBytes: 1024 * 1024, reserveBytes: 0, reopen };
+  const options = {
+    directory,
+    clock: systemClock,
+    logger: silentLogger,
+    ballastBytes: 1024 * 1024,
+    reserveBytes: 0,
+    reopen,
+  };
   const store = new LevelStore({ ...options, writeBufferSize: WRITE_BUFFER });
   await store.start();
   return {
