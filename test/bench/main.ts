@@ -1,0 +1,46 @@
+// npm run bench -- quick [--json]
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { quick } from './quick.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+/** The compiled code, as a published package runs it. */
+const BUILT = ['--disable-warning=ExperimentalWarning', join(ROOT, 'bin', 'main.mjs')];
+const say = (line: string) => console.error(line);
+
+const words = process.argv.slice(2);
+const json = words.includes('--json');
+const [workload = 'quick'] = words.filter((word) => !word.startsWith('--'));
+if (workload !== 'quick') {
+  say(`unknown workload ${workload}; there is: quick`);
+  process.exit(2);
+}
+
+say('compiling …');
+const compiled = spawnSync(process.execPath, [join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc'), '--build'], {
+  cwd: ROOT,
+  stdio: ['ignore', 2, 2],
+});
+if (compiled.status !== 0) process.exit(1);
+
+const result = await quick(BUILT, say);
+if (json) console.log(JSON.stringify(result, null, 2));
+else {
+  const { messagesPerSecond, messages, batchSize, syncsPerMessage, residentMiB, residentMiBAfterLoad } = result;
+  console.log(
+    `\n${messagesPerSecond.toLocaleString('en-US')} messages/s end to end (${messages} messages of about 1 KB in batches of up to ${batchSize}, three processes, mutual TLS, every hop synced)`,
+  );
+  console.table(
+    Object.fromEntries(
+      Object.keys(residentMiB).map((role) => [
+        role,
+        {
+          'syncs per message': syncsPerMessage[role],
+          'MiB idle': residentMiB[role],
+          'MiB after the load': residentMiBAfterLoad[role],
+        },
+      ]),
+    ),
+  );
+}

@@ -1,0 +1,299 @@
+import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CA_FILES, initCa, issueToken } from '@backhaul/certs';
+import { identityOf, rootFingerprint, type SitePackage } from '@backhaul/identity';
+import { freePort, temporaryDirectory } from '@backhaul/testkit';
+import { enrol } from '@backhaul/transport';
+import { Agent, FormData, request } from 'undici';
+import { RoleProcess } from './role-process.ts';
+
+export const SITE = 'site-a';
+const TRUST_DOMAIN = 'fleet.test';
+const NAMES = ['localhost', '127.0.0.1'];
+const APPSERVER = 'provider.a1';
+
+export interface FleetOptions {
+  readonly proxies?: number;
+  /** settings added to those of the MLM and of every proxy */
+  readonly mlm?: object;
+  readonly proxy?: object;
+  readonly appserver?: object;
+  /** how roles are started; the sources unless given */
+  readonly launch?: readonly string[];
+}
+
+/** A message as an integrator hands it in. */
+export type Submission = Record<string, unknown>;
+
+/**
+ * A whole network on this machine: certificate authority, application server, one customer MLM and some proxies, each its
+ * own process, over mutual TLS, in a folder of its own. Tests speak to it in messages.
+ */
+export class Fleet {
+  readonly directory: string;
+  readonly certs: RoleProcess;
+  readonly appserver: RoleProcess;
+  readonly mlm: RoleProcess;
+  readonly proxies: readonly RoleProcess[];
+  readonly site: SitePackage;
+  readonly #remove: () => Promise<void>;
+  readonly #agent: Agent;
+  readonly #token: string;
+
+  private constructor(
+    parts: Pick<Fleet, 'directory' | 'certs' | 'appserver' | 'mlm' | 'proxies' | 'site'>,
+    remove: () => Promise<void>,
+    agent: Agent,
+    token: string,
+  ) {
+    ({
+      directory: this.directory,
+      certs: this.certs,
+      appserver: this.appserver,
+      mlm: this.mlm,
+      proxies: this.proxies,
+      site: this.site,
+    } = parts);
+    this.#remove = remove;
+    this.#agent = agent;
+    this.#token = token;
+  }
+
+  static async create(options: FleetOptions = {}): Promise<Fleet> {
+    const folder = await temporaryDirectory('bh-');
+    const at = (name: string) => join(folder.path, name);
+    const ports = {
+      enrol: await freePort(),
+      registrar: await freePort(),
+      relay: await freePort(),
+      staff: await freePort(),
+      mlm: await freePort(),
+    };
+    const url = (port: number) => `https://127.0.0.1:${port}`;
+    const listen = (port: number) => ({ host: '127.0.0.1', port });
+    const started: RoleProcess[] = [];
+    const start = async (role: RoleProcess) => {
+      started.push(role);
+      await role.start();
+      return role;
+    };
+    try {
+      await initCa(at('certs'), { trustDomain: TRUST_DOMAIN });
+      const rootsPem = await readFile(join(at('certs'), CA_FILES.roots), 'utf8');
+      const pinned = { enrolUrl: url(ports.enrol), rootsPem, rootsSha256: rootFingerprint(rootsPem) };
+      const certs = await start(
+        new RoleProcess(
+          'certs',
+          'certs',
+          at('certs'),
+          { enrol: listen(ports.enrol), registrar: listen(ports.registrar), names: NAMES },
+          options.launch,
+        ),
+      );
+      const token = await issueToken(at('certs'), { id: APPSERVER, names: NAMES });
+      await enrol({
+        ...pinned,
+        token,
+        identity: identityOf(APPSERVER, TRUST_DOMAIN),
+        names: NAMES,
+        dataDirectory: at('appserver'),
+      });
+      const appserver = await start(
+        new RoleProcess(
+          'appserver',
+          'appserver',
+          at('appserver'),
+          {
+            trustDomain: TRUST_DOMAIN,
+            relay: { ...listen(ports.relay), url: url(ports.relay) },
+            staff: listen(ports.staff),
+            authority: { registrarUrl: url(ports.registrar), enrolUrl: url(ports.enrol) },
+            ...options.appserver,
+          },
+          options.launch,
+        ),
+      );
+      const agent = new Agent({ connect: { ca: rootsPem } });
+      const secret = (await readFile(join(at('appserver'), 'admin-secret'), 'utf8')).trim();
+      const call = <T>(method: string, path: string, body?: unknown) =>
+        callApi<T>(agent, appserver, secret, method, path, body);
+      const customer = await call<{ id: string }>('POST', '/customers', { name: 'Fleet' });
+      await call('POST', `/customers/${customer.id}/sites`, { name: SITE });
+      const site = await call<SitePackage>('POST', `/customers/${customer.id}/sites/${SITE}/package`, {
+        mlms: 1,
+        proxies: options.proxies ?? 1,
+        mlmUrl: url(ports.mlm),
+      });
+      const enrolOne = (component: SitePackage['components'][number], name: string) =>
+        enrol({
+          ...pinned,
+          token: component.token,
+          identity: identityOf(component.id, TRUST_DOMAIN),
+          names: component.names ?? [],
+          dataDirectory: at(name),
+        });
+      const mlmComponent = site.components.find(({ kind }) => kind === 'mlm')!;
+      await enrolOne(mlmComponent, 'mlm');
+      const mlm = await start(
+        new RoleProcess(
+          'mlm',
+          'mlm',
+          at('mlm'),
+          {
+            trustDomain: TRUST_DOMAIN,
+            relay: listen(ports.mlm),
+            parents: [{ id: APPSERVER, url: url(ports.relay) }],
+            ...options.mlm,
+          },
+          options.launch,
+        ),
+      );
+      const proxies = await Promise.all(
+        site.components
+          .filter(({ kind }) => kind === 'proxy')
+          .map(async (component, index) => {
+            const name = `proxy-${index + 1}`;
+            await enrolOne(component, name);
+            return start(
+              new RoleProcess(
+                name,
+                'proxy',
+                at(name),
+                {
+                  trustDomain: TRUST_DOMAIN,
+                  parents: [{ id: mlmComponent.id, url: url(ports.mlm) }],
+                  ...options.proxy,
+                },
+                options.launch,
+              ),
+            );
+          }),
+      );
+      return new Fleet({ directory: folder.path, certs, appserver, mlm, proxies, site }, folder.remove, agent, secret);
+    } catch (error) {
+      await Promise.all(started.map((role) => role.kill()));
+      await folder.remove();
+      throw error;
+    }
+  }
+
+  /** Component ID of a proxy. */
+  proxyId(index: number): string {
+    return this.site.components.filter(({ kind }) => kind === 'proxy')[index]!.id;
+  }
+
+  get mlmId(): string {
+    return this.site.components.find(({ kind }) => kind === 'mlm')!.id;
+  }
+
+  /** The staff API; throws with the problem's code. */
+  api<T = Record<string, unknown>>(method: string, path: string, body?: unknown): Promise<T> {
+    return callApi<T>(this.#agent, this.appserver, this.#token, method, path, body);
+  }
+
+  get adminSecret(): string {
+    return this.#token;
+  }
+
+  /** Hands messages to a proxy as an integrator does; gives its answer. */
+  async submit(
+    proxy: number,
+    kind: 'alarms' | 'events' | 'data',
+    messages: readonly Submission[],
+  ): Promise<{ status: number; body: unknown }> {
+    return integratorCall(this.proxies[proxy]!.runtime!.listeners.integrator!, 'POST', `/v1/${kind}`, { messages });
+  }
+
+  /** Every message of a class that the application server has stored, oldest first or not as the API says. */
+  async stored(query: Record<string, string>): Promise<Record<string, unknown>[]> {
+    const items: Record<string, unknown>[] = [];
+    for (let cursor: string | undefined; ; ) {
+      const search = new URLSearchParams({ ...query, limit: '1000', ...(cursor === undefined ? {} : { cursor }) });
+      const page = await this.api<{ items: Record<string, unknown>[]; nextCursor: string | null }>(
+        'GET',
+        `/messages?${search}`,
+      );
+      items.push(...page.items);
+      if (page.nextCursor === null || page.nextCursor === undefined) return items;
+      cursor = page.nextCursor;
+    }
+  }
+
+  /** Waits until `look` gives something; fails after `limitMs` with what was waited for. */
+  async until<T>(what: string, look: () => Promise<T | undefined | false>, limitMs = 20_000): Promise<T> {
+    for (const end = performance.now() + limitMs; performance.now() < end; ) {
+      const found = await look().catch(() => undefined);
+      if (found !== undefined && found !== false) return found;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    throw new Error(`not in time: ${what}`);
+  }
+
+  /** An artifact as staff publishes it. */
+  async upload(parts: {
+    manifest: Uint8Array;
+    signature: string;
+    publicKey: string;
+    bytes: Uint8Array;
+  }): Promise<{ sha256: string }> {
+    const form = new FormData();
+    form.set('manifest', Buffer.from(parts.manifest).toString('utf8'));
+    form.set('signature', parts.signature);
+    form.set('publicKey', parts.publicKey);
+    form.set('file', new Blob([Buffer.from(parts.bytes)]), `${randomUUID()}.tar.gz`);
+    return this.api('POST', '/artifacts', form);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.proxies.map((proxy) => proxy.stop()));
+    for (const role of [this.mlm, this.appserver, this.certs]) await role.stop();
+    await this.#agent.close();
+    await this.#remove();
+  }
+}
+
+async function callApi<T>(
+  agent: Agent,
+  appserver: RoleProcess,
+  token: string,
+  method: string,
+  path: string,
+  body?: unknown,
+): Promise<T> {
+  const isForm = body instanceof FormData;
+  const reply = await request(`${appserver.runtime!.listeners.staff}/api/v1${path}`, {
+    method: method as 'GET',
+    dispatcher: agent,
+    headers: {
+      authorization: `Bearer ${token}`,
+      ...(body === undefined || isForm ? {} : { 'content-type': 'application/json' }),
+    },
+    body: body === undefined ? null : isForm ? body : JSON.stringify(body),
+  });
+  const text = await reply.body.text();
+  if (reply.statusCode >= 400) throw new Error(`${method} ${path}: ${reply.statusCode} ${text}`);
+  return (text === '' ? undefined : JSON.parse(text)) as T;
+}
+
+/** One call of the integrator API over its Unix socket. */
+export async function integratorCall(
+  socketPath: string,
+  method: string,
+  path: string,
+  body?: unknown,
+): Promise<{ status: number; body: unknown }> {
+  const agent = new Agent({ connect: { socketPath } });
+  try {
+    const reply = await request(`http://proxy${path}`, {
+      method: method as 'GET',
+      dispatcher: agent,
+      headers: { 'content-type': 'application/json' },
+      body: body === undefined ? null : JSON.stringify(body),
+    });
+    const text = await reply.body.text();
+    return { status: reply.statusCode, body: text === '' ? undefined : JSON.parse(text) };
+  } finally {
+    await agent.close();
+  }
+}

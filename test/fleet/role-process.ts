@@ -1,0 +1,142 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { request } from 'node:http';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export type Role = 'certs' | 'appserver' | 'mlm' | 'proxy';
+
+/** What a role writes of itself after it has started. */
+export interface RuntimeFile {
+  readonly pid: number;
+  readonly admin: string;
+  readonly listeners: {
+    readonly relay?: string;
+    readonly staff?: string;
+    readonly enrol?: string;
+    readonly integrator?: string;
+  };
+}
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const START_LIMIT_MS = 30_000;
+
+/** How a role is started: from the sources, or from a built package. */
+export const SOURCES: readonly string[] = [
+  '--conditions=backhaul-source',
+  '--disable-warning=ExperimentalWarning',
+  join(ROOT, 'bin', 'main.mjs'),
+];
+
+/** One role as a real process, started, killed and started again by tests. */
+export class RoleProcess {
+  readonly name: string;
+  readonly role: Role;
+  readonly dataDirectory: string;
+  readonly #settings: object;
+  readonly #launch: readonly string[];
+  #child: ChildProcess | undefined;
+  #exited: Promise<void> = Promise.resolve();
+  runtime: RuntimeFile | undefined;
+
+  constructor(name: string, role: Role, dataDirectory: string, settings: object, launch: readonly string[] = SOURCES) {
+    this.name = name;
+    this.role = role;
+    this.dataDirectory = dataDirectory;
+    this.#settings = { dataDirectory, log: { format: 'json', level: 'info' }, ...settings };
+    this.#launch = launch;
+  }
+
+  get pid(): number {
+    return this.#child?.pid ?? 0;
+  }
+
+  get logFile(): string {
+    return join(this.dataDirectory, 'log.jsonl');
+  }
+
+  /** Resolves when the role says that it has started. */
+  async start(): Promise<RuntimeFile> {
+    await mkdir(this.dataDirectory, { recursive: true });
+    const configFile = join(this.dataDirectory, `${this.role}.yaml`);
+    await writeFile(configFile, JSON.stringify(this.#settings, null, 2));
+    const runtimeFile = join(this.dataDirectory, 'runtime.json');
+    rmSync(runtimeFile, { force: true });
+    this.#spawn(configFile);
+    for (const end = performance.now() + START_LIMIT_MS; performance.now() < end; ) {
+      if (this.#child?.exitCode !== null) break;
+      const runtime = readRuntime(runtimeFile);
+      if (runtime) {
+        this.runtime = runtime;
+        return runtime;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 25));
+    }
+    const log = readFileSync(this.logFile, 'utf8').trim().split('\n').slice(-5).join('\n');
+    await this.kill();
+    throw new Error(`${this.name} did not start:\n${log}`);
+  }
+
+  /** SIGTERM, and waits until it has drained. Works twice. */
+  async stop(): Promise<void> {
+    this.#child?.kill('SIGTERM');
+    await this.#exited;
+  }
+
+  /** kill -9, and waits until it is gone. */
+  async kill(): Promise<void> {
+    this.#child?.kill('SIGKILL');
+    await this.#exited;
+  }
+
+  /** The values of its /metrics, by name; labelled ones summed up. */
+  async metrics(): Promise<Map<string, number>> {
+    const text = await get(`${this.runtime!.admin}/metrics`);
+    const values = new Map<string, number>();
+    for (const line of text.split('\n')) {
+      const match = /^([a-zA-Z_:][\w:]*)(?:\{[^}]*\})? (\S+)/.exec(line);
+      if (match) values.set(match[1]!, (values.get(match[1]!) ?? 0) + Number(match[2]));
+    }
+    return values;
+  }
+
+  /** Resident memory, bytes. */
+  residentBytes(): number {
+    const match = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'));
+    return Number(match?.[1] ?? 0) * 1024;
+  }
+
+  #spawn(configFile: string): void {
+    const log = openSync(this.logFile, 'a');
+    const child = spawn(process.execPath, [...this.#launch, this.role, '--config', configFile], {
+      stdio: ['pipe', log, log],
+    });
+    closeSync(log);
+    this.#child = child;
+    this.#exited = new Promise((resolve) => child.once('exit', () => resolve()));
+  }
+}
+
+function readRuntime(path: string): RuntimeFile | undefined {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as RuntimeFile;
+  } catch {
+    return undefined;
+  }
+}
+
+/** GET over plain HTTP on loopback, as text. */
+export function get(url: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const call = request(url, { agent: false }, (reply) => {
+      let text = '';
+      reply
+        .setEncoding('utf8')
+        .on('data', (chunk) => (text += chunk))
+        .on('end', () => resolve(text))
+        .on('error', reject);
+    });
+    call.on('error', reject).end();
+  });
+}
