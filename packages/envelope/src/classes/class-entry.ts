@@ -18,8 +18,6 @@ export interface ClassEntry {
   readonly json?: ZodType;
   /** only contents of these types carry the JSON; default: all */
   readonly jsonIn?: readonly ContentType[];
-  /** whether an alarm, event or response may come without its data element */
-  readonly jsonOptional?: boolean;
   /** what no schema shows. Throws a coded refusal. */
   readonly check?: (content: Content) => void;
   readonly laneOf?: (content: Content) => Lane;

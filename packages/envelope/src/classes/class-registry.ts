@@ -82,9 +82,16 @@ export function checkContent(cls: string, subclass: string, content: Content): C
     throw new BackhaulError('BH-E-SCHEMA', {
       detail: `content type ${content.type}; ${entry.contentTypes.join(' or ')} expected`,
     });
-  if (carriesJson(entry, content)) checkJson(entry.json as ZodType, dataOf(content));
+  checkData(entry, content);
   entry.check?.(content);
   return content;
+}
+
+/** JSON has the shape its class prescribes; where none is prescribed it is still JSON, of bounded depth and without names of prototypes. */
+function checkData(entry: ClassEntry, content: Content): void {
+  const data = dataOf(content);
+  if (carriesJson(entry, content)) checkJson(entry.json as ZodType, data);
+  else if (data?.mimeType === 'application/json' && data.encoding === 'none') jsonOf(data);
 }
 
 function carriesJson(entry: ClassEntry, content: Content): boolean {
