@@ -209,7 +209,7 @@ export class Fleet {
   async stored(query: Record<string, string>): Promise<Record<string, unknown>[]> {
     const items: Record<string, unknown>[] = [];
     for (let cursor: string | undefined; ; ) {
-      const search = new URLSearchParams({ ...query, limit: '1000', ...(cursor === undefined ? {} : { cursor }) });
+      const search = new URLSearchParams({ ...query, limit: '500', ...(cursor === undefined ? {} : { cursor }) });
       const page = await this.api<{ items: Record<string, unknown>[]; nextCursor: string | null }>(
         'GET',
         `/messages?${search}`,

@@ -6,8 +6,8 @@ const BATCH = 256;
 const CALLS_AT_ONCE = 4;
 
 export interface LoadResult {
-  /** sequence numbers of the load that the proxy has accepted, by its own word */
-  readonly accepted: number[];
+  /** ids the proxy gave to what it has accepted, by its own word */
+  readonly accepted: string[];
   /** wall ms */
   readonly startedAt: number;
 }
@@ -18,14 +18,15 @@ export interface LoadResult {
  */
 export async function load(socketPath: string, messages: number): Promise<LoadResult> {
   const agent = new Agent({ connect: { socketPath }, connections: CALLS_AT_ONCE });
-  const accepted: number[] = [];
+  const accepted: string[] = [];
+  const instance = await register(agent);
   const startedAt = performance.now();
   let next = 0;
   const caller = async () => {
     while (next < messages) {
       const from = next;
       next = Math.min(messages, from + BATCH);
-      accepted.push(...(await handIn(agent, from, next)));
+      accepted.push(...(await handIn(agent, instance, from, next)));
     }
   };
   try {
@@ -36,22 +37,56 @@ export async function load(socketPath: string, messages: number): Promise<LoadRe
   return { accepted, startedAt };
 }
 
-async function handIn(agent: Agent, from: number, to: number): Promise<number[]> {
-  const numbers = Array.from({ length: to - from }, (_, index) => from + index);
-  const body = JSON.stringify({
-    messages: numbers.map((number) => ({ class: 'x-load', subclass: 'message', data: { number, payload: PAYLOAD } })),
+/** The integrator and the support instance of the load; the same ones on every call. */
+async function register(agent: Agent): Promise<string> {
+  const integrator = await post<{ id: string }>(agent, '/v1/integrators', {
+    name: 'load',
+    platform: 'load',
+    version: '1',
   });
+  const instance = await post<{ id: string }>(agent, '/v1/instances', {
+    integrator: integrator.body.id,
+    platform: 'load',
+    managementId: 'load-1',
+    name: 'load',
+    type: 'host',
+  });
+  return instance.body.id;
+}
+
+interface Answer {
+  readonly verdicts?: readonly { readonly accepted: boolean; readonly id?: string }[];
+}
+
+async function handIn(agent: Agent, instance: string, from: number, to: number): Promise<string[]> {
+  const messages = Array.from({ length: to - from }, (_, index) => ({
+    instance,
+    class: 'x-load',
+    subclass: 'message',
+    data: { number: from + index, payload: PAYLOAD },
+  }));
   for (;;) {
-    const reply = await request('http://proxy/v1/data', {
-      method: 'POST',
-      dispatcher: agent,
-      headers: { 'content-type': 'application/json' },
-      body,
-    });
-    const answer = (await reply.body.json()) as { results?: { accepted?: boolean; id?: string; code?: string }[] };
-    if (reply.statusCode === 202 && answer.results?.every((one) => one.id !== undefined)) return numbers;
-    if (reply.statusCode !== 503)
-      throw new Error(`the proxy said ${reply.statusCode}: ${JSON.stringify(answer).slice(0, 500)}`);
-    await new Promise((resolve) => setTimeout(resolve, Number(reply.headers['retry-after'] ?? 1) * 1000));
+    const { status, body, retryAfterSeconds } = await post<Answer>(agent, '/v1/data', { messages });
+    if (status === 202 && body.verdicts?.every(({ accepted }) => accepted)) return body.verdicts.map(({ id }) => id!);
+    if (status !== 503) throw new Error(`the proxy said ${status}: ${JSON.stringify(body).slice(0, 500)}`);
+    await new Promise((resolve) => setTimeout(resolve, retryAfterSeconds * 1000));
   }
+}
+
+async function post<T>(
+  agent: Agent,
+  path: string,
+  value: unknown,
+): Promise<{ status: number; body: T; retryAfterSeconds: number }> {
+  const reply = await request(`http://proxy${path}`, {
+    method: 'POST',
+    dispatcher: agent,
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(value),
+  });
+  return {
+    status: reply.statusCode,
+    body: (await reply.body.json()) as T,
+    retryAfterSeconds: Number(reply.headers['retry-after'] ?? 1),
+  };
 }
