@@ -37,6 +37,7 @@ function openDestination(options: LoggerOptions): pino.DestinationStream {
       ignore: 'pid',
       translateTime: 'HH:MM:ss.l',
       singleLine: true,
+      errorLikeObjectKeys: [], // errors are plain fields by now; one event stays one line
       sync: true,
       destination: options.destination ?? 1,
     });
