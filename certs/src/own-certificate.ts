@@ -60,7 +60,8 @@ export class OwnCertificate {
     const leaf = new X509Certificate(cert);
     const [from, to] = [Date.parse(leaf.validFrom), Date.parse(leaf.validTo)];
     const named = leaf.subject === `CN=${id}` && names.every((name) => leaf.checkHost(name) ?? leaf.checkIP(name));
-    const current = ca === authority.roots && cert.endsWith(authority.issuing) && clock.now() < (from + to) / 2;
+    const inTime = from <= clock.now() && clock.now() < (from + to) / 2;
+    const current = inTime && ca === authority.roots && cert.endsWith(authority.issuing);
     return named && current && leaf.checkPrivateKey(createPrivateKey(key));
   }
 

@@ -126,8 +126,9 @@ async function readAnswer(response: AsyncIterable<Buffer>): Promise<string> {
 /** A server that OpenSSL or its name refuses is another authority; everything else is the line. */
 function connectionError(cause: Error & { code?: string }, enrolUrl: string): BackhaulError {
   const foreign = /CERT|SIGNATURE|ISSUER|CHAIN|PURPOSE|BH-E-ID-PARENT/.test(cause.code ?? '');
+  const dates = /NOT_YET_VALID|HAS_EXPIRED/.test(cause.code ?? '') ? '; compare the clocks of the two machines' : '';
   return new BackhaulError(foreign ? 'BH-E-ENROL-ROOTS' : 'BH-E-UNREACHABLE', {
-    detail: `${new URL(enrolUrl).host}: ${cause.code ?? cause.message}`,
+    detail: `${new URL(enrolUrl).host}: ${cause.code ?? cause.message}${dates}`,
     cause,
   });
 }
