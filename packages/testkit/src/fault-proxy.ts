@@ -27,7 +27,7 @@ export class FaultProxy implements AsyncDisposable {
 
   private constructor(target: { host: string; port: number }) {
     this.#target = target;
-    this.#server = createServer((client) => this.#join(client));
+    this.#server = createServer({ allowHalfOpen: true }, (client) => this.#join(client));
   }
 
   /** `target`: `127.0.0.1:8443` or a URL. */
@@ -75,17 +75,23 @@ export class FaultProxy implements AsyncDisposable {
       client.resetAndDestroy();
       return;
     }
-    const server = connect(this.#target);
+    const server = connect({ ...this.#target, allowHalfOpen: true });
     const pair: [Socket, Socket] = [client, server];
     this.#pairs.add(pair);
     const end = (): void => {
       this.#pairs.delete(pair);
-      client.destroy();
-      server.destroy();
+      for (const socket of pair) socket.destroy();
     };
-    for (const socket of pair) socket.on('error', end).on('close', end);
-    client.on('data', (data) => void this.#pass('up', data, pair));
-    server.on('data', (data) => void this.#pass('down', data, pair));
+    for (const socket of pair) socket.on('error', end);
+    for (const direction of ['up', 'down'] as const) {
+      const [from, to] = direction === 'up' ? [client, server] : [server, client];
+      let passing: Promise<void> = Promise.resolve();
+      from.on('data', (data) => {
+        passing = passing.then(() => this.#pass(direction, data, pair));
+      });
+      from.on('end', () => void passing.then(() => to.end()));
+      from.on('close', () => void passing.then(end));
+    }
   }
 
   async #pass(direction: 'up' | 'down', data: Buffer, pair: [Socket, Socket]): Promise<void> {

@@ -62,7 +62,7 @@ describe('fault proxy', () => {
   it('delays and stalls', async () => {
     line.faults.delayMs = 50;
     const began = performance.now();
-    await get();
+    expect(await get()).to.equal(1000);
     expect(performance.now() - began).to.be.at.least(95);
     line.faults.delayMs = 0;
     line.faults.stalled = true;
