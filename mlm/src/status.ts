@@ -1,16 +1,19 @@
 import { type StatusNode, writeStatus } from '@backhaul/envelope';
 import { type Clock, type Component, type Logger, type Timer, VERSION } from '@backhaul/runtime';
 import { commitChanges, type Mailboxes, type Spool, type Store } from '@backhaul/spool';
-import type { Uplink } from '@backhaul/transport';
+import type { UplinkStatus } from '@backhaul/transport';
 import type { Membership } from './membership/membership.ts';
 import type { OwnMessages } from './own-messages.ts';
+
+/** How it goes with the parent. */
+export type ParentHealth = Pick<UplinkStatus, 'connected' | 'nextRetryAt' | 'lastError'>;
 
 export interface StatusOptions {
   readonly self: string;
   readonly membership: Membership;
   readonly mailboxes: Mailboxes;
   readonly spool: Spool;
-  readonly uplink: () => Pick<ReturnType<Uplink['status']>, 'connected' | 'nextRetryAt' | 'lastError'>;
+  readonly parent: () => ParentHealth;
   readonly heardAt: (id: string) => number | undefined;
   readonly clock: Clock;
 }
@@ -18,7 +21,7 @@ export interface StatusOptions {
 /** This MLM and its direct children, as it sees them. */
 export function statusTree(options: StatusOptions): StatusNode {
   const { self, membership, spool, clock } = options;
-  const { connected, nextRetryAt, lastError } = options.uplink();
+  const { connected, nextRetryAt, lastError } = options.parent();
   const depth = spool.depth();
   const now = clock.now();
   const children = membership.tree.children.filter(({ state }) => state === 'active');
@@ -30,7 +33,7 @@ export function statusTree(options: StatusOptions): StatusNode {
     backlog: depth.messages,
     ...(depth.oldestAt === undefined ? {} : { oldestMs: Math.max(0, now - depth.oldestAt) }),
     ...(connected || nextRetryAt === undefined ? {} : { nextRetryMs: Math.max(0, nextRetryAt - now) }),
-    ...(connected || lastError === undefined ? {} : { detail: String(lastError) }),
+    ...(connected || lastError === undefined ? {} : { detail: `${lastError.code} ${lastError.detail ?? ''}`.trim() }),
     children: children.map((child) => childNode(options, child)),
   };
 }

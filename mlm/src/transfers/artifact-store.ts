@@ -45,14 +45,11 @@ export class ArtifactStore {
 
   /** Single flight: who asks for the same artifact meanwhile waits for the same fetch. `onBytes` counts what came. */
   async fetch(sha256: string, size: number, signal: AbortSignal, onBytes: (bytes: number) => void): Promise<Fetched> {
+    if (!this.#underWay.has(sha256) && (await this.has(sha256, size))) return { bytes: 0, fetches: 0 };
     const underWay = this.#underWay.get(sha256);
-    if (underWay !== undefined) {
-      await underWay;
-      return { bytes: 0, fetches: 0 };
-    }
-    if (await this.has(sha256, size)) return { bytes: 0, fetches: 0 };
-    const fetching = this.#underWay.get(sha256) ?? this.#begin(sha256, size, signal, onBytes);
-    return { bytes: await fetching, fetches: 1 };
+    if (underWay === undefined) return { bytes: await this.#begin(sha256, size, signal, onBytes), fetches: 1 };
+    await underWay;
+    return { bytes: 0, fetches: 0 };
   }
 
   async remove(sha256: string): Promise<void> {

@@ -1,0 +1,79 @@
+import { join } from 'node:path';
+import type { StatusNode } from '@backhaul/envelope';
+import { loadModules, ModuleChain } from '@backhaul/modules';
+import type { Clock, Logger, Metrics, Random } from '@backhaul/runtime';
+import { LaneQueue, LevelMailboxes, SeenIntervals, SequenceCounter, type Store } from '@backhaul/spool';
+import { Aggregation } from './aggregation/aggregation.ts';
+import { AggregationWindows } from './aggregation/windows.ts';
+import { BackChannel } from './back-channel/back-channel.ts';
+import { DownMarks } from './back-channel/down-marks.ts';
+import type { MlmConfig } from './config.ts';
+import { ForwardMetrics } from './forward/forward-metrics.ts';
+import { Housekeeping } from './housekeeping.ts';
+import { Membership } from './membership/membership.ts';
+import { artifactCounters, registerGauges } from './mlm-metrics.ts';
+import { MlmState } from './mlm-state.ts';
+import { OwnMessages } from './own-messages.ts';
+import { MlmHandler } from './relay-handler.ts';
+import { type ParentHealth, statusTree } from './status.ts';
+import { ArtifactStore, type Fetch } from './transfers/artifact-store.ts';
+import { Transfers } from './transfers/transfers.ts';
+
+/** What the core needs of the world: a disk, time and dice; a way to fetch, and the state of the line, from the network. */
+export interface MlmSurroundings {
+  /** component ID of this MLM */
+  readonly self: string;
+  readonly config: MlmConfig;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly fetch: Fetch;
+  readonly parent: () => ParentHealth;
+  /** a child was revoked: its connections are cut */
+  readonly onRevoked: (child: string) => void;
+}
+
+export type MlmCore = ReturnType<typeof mlmCore>;
+
+/** Everything of an MLM but the network: the store's cores, the forward path, the back-channel, transfers, timers. */
+export function mlmCore(around: MlmSurroundings) {
+  const { self, config, store, clock, random, logger, metrics } = around;
+  const { maxBytes, maxMessages } = config.spool;
+  const spool = new LaneQueue({ store, clock, prefix: 'spool', maxBytes, maxMessages });
+  const numbering = new SequenceCounter({ store, random, prefix: 'own' });
+  const seen = new SeenIntervals({ store, prefix: 'seen' });
+  const mailboxes = new LevelMailboxes({ store, clock, random, prefix: 'mailbox', ...config.mailboxes });
+  const own = new OwnMessages({ self, numbering, spool, clock, random });
+  const membership = new Membership({ self, store, onRevoked: around.onRevoked });
+  const marks = new DownMarks({ store });
+  const aggregation = new Aggregation({ newId: () => own.newId() });
+  const modules = new ModuleChain({ modules: loadModules(config.modules), context: { self, clock, logger } });
+  const counts = new ForwardMetrics(metrics);
+  const bytes = artifactCounters(metrics);
+  const transfers = new Transfers({
+    ...{ self, store, mailboxes, own, modules, clock, random, logger },
+    artifacts: new ArtifactStore({ directory: join(config.dataDirectory, 'artifacts'), fetch: around.fetch }),
+    minFreeBytes: config.transfers.minFreeBytes,
+    onLanBytes: (count) => bytes.lan.inc({}, count),
+    onWanBytes: (count) => bytes.wan.inc({}, count),
+  });
+  const onMerged = (count: number): void => counts.merged(count);
+  const windows = new AggregationWindows({ aggregation, modules, own, store, clock, logger, onMerged });
+  const forward = { self, clock, store, seen, membership, modules, aggregation, own, transfers, metrics: counts };
+  const handler = new MlmHandler({ forward, mailboxes, seen, transfers, windows, clock });
+  const heardAt = (child: string) => handler.heardAt(child);
+  const status = (): StatusNode =>
+    statusTree({ self, membership, mailboxes, spool, parent: around.parent, heardAt, clock });
+  const description = { status, configuration: () => config };
+  const parts = { self, store, mailboxes, membership, marks, own, transfers, clock, logger };
+  const downward = new BackChannel({ ...parts, description });
+  const housekeeping = new Housekeeping({ ...parts, spool });
+  const state = new MlmState({ ...parts, dataDirectory: config.dataDirectory, spool, numbering, seen, aggregation });
+  registerGauges(metrics, { store, spool, mailboxes, membership, aggregation, modules, clock });
+  return {
+    ...{ spool, numbering, seen, mailboxes, own, membership, marks, aggregation, modules },
+    ...{ transfers, windows, handler, downward, housekeeping, state, status },
+  };
+}
