@@ -22,9 +22,13 @@ export class Child {
     this.#process.stdin!.write(`${line}\n`);
   }
 
-  async saw(line: string): Promise<void> {
-    while (!this.lines.includes(line)) {
-      if (this.#process.exitCode !== null) throw new Error(`ended before "${line}": ${this.#errors}`);
+  saw(line: string): Promise<void> {
+    return this.sawAny(new RegExp(`^${line}$`));
+  }
+
+  async sawAny(pattern: RegExp): Promise<void> {
+    while (!this.lines.some((line) => pattern.test(line))) {
+      if (this.#process.exitCode !== null) throw new Error(`ended before ${pattern}: ${this.#errors}`);
       await new Promise<void>((resolve) => (this.#changed = resolve));
     }
   }
