@@ -1,8 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { identityOf, type SitePackage, sitePackage } from '@backhaul/identity';
+import { identityOf, rootFingerprint, type SitePackage, sitePackage } from '@backhaul/identity';
 import { BackhaulError, nearMatch, readJson, writeFileAtomic } from '@backhaul/runtime';
-import { enrol } from '@backhaul/transport';
 import { enrol } from '@backhaul/transport';
 
 export interface EnrolRequest {
@@ -14,16 +13,29 @@ export interface EnrolRequest {
   readonly parentUrl?: string;
 }
 
+export interface TokenEnrolRequest {
+  readonly enrolUrl: string;
+  /** PEM */
+  readonly roots: string;
+  readonly token: string;
+  /** component ID */
+  readonly component: string;
+  readonly trustDomain: string;
+  /** DNS names and IP addresses that the token grants */
+  readonly names: readonly string[];
+  readonly dataDirectory: string;
+}
+
 export interface Enrolled {
   readonly id: string;
   readonly kind: string;
   readonly dataDirectory: string;
-  readonly configFile: string;
+  readonly configFile?: string;
 }
 
 type PackagedComponent = SitePackage['components'][number];
 
-/** Key made here, certificate fetched with the token, starting configuration written when there is none. */
+/** Key made here, certificate fetched with the token of the package, starting configuration written when there is none. */
 export async function enrolFromPackage(request: EnrolRequest): Promise<Enrolled> {
   const site = await readJson(request.packageFile, sitePackage);
   const component = findComponent(site, request.component);
@@ -37,12 +49,25 @@ export async function enrolFromPackage(request: EnrolRequest): Promise<Enrolled>
     names: component.names ?? [],
     dataDirectory,
   });
-  if (component.membership) {
-    await writeFileAtomic(join(dataDirectory, 'membership.json'), `${JSON.stringify(component.membership, null, 2)}\n`);
-  }
   const configFile = join(dataDirectory, `${component.kind}.yaml`);
   if (!existsSync(configFile)) await writeFileAtomic(configFile, startingConfig(site, component, request));
   return { id: component.id, kind: component.kind, dataDirectory, configFile };
+}
+
+/** Without a package: an application server, whose token comes from `backhaul certs token`. */
+export async function enrolWithToken(request: TokenEnrolRequest): Promise<Enrolled> {
+  const { roots, dataDirectory, token, names, enrolUrl } = request;
+  const identity = identityOf(request.component, request.trustDomain);
+  await enrol({
+    enrolUrl,
+    rootsPem: roots,
+    rootsSha256: rootFingerprint(roots),
+    token,
+    identity,
+    names,
+    dataDirectory,
+  });
+  return { id: identity.id, kind: identity.kind, dataDirectory };
 }
 
 function findComponent(site: SitePackage, id: string): PackagedComponent {
@@ -50,8 +75,9 @@ function findComponent(site: SitePackage, id: string): PackagedComponent {
   if (component) return component;
   const ids = site.components.map((one) => one.id);
   const near = nearMatch(id, ids);
+  const hint = near === undefined ? '' : `; did you mean ${near}?`;
   throw new BackhaulError('BH-E-NOT-FOUND', {
-    detail: `${id} is not in the package; it holds ${ids.join(', ')}${near ? `; did you mean ${near}?` : ''}`,
+    detail: `${id} is not in the package; it holds ${ids.join(', ')}${hint}`,
   });
 }
 
@@ -66,6 +92,7 @@ function startingConfig(site: SitePackage, component: PackagedComponent, request
     `  - id: ${JSON.stringify(component.parent.id)}`,
     `    url: ${JSON.stringify(url ?? 'https://set-the-address-of-the-parent-here:7444')}`,
   ];
+  if (component.kind === 'mlm') lines.push('relay:', '  host: 0.0.0.0', '  port: 7444');
   if (component.kind === 'proxy') lines.push('integrators:', '  - use: host');
   return `${lines.join('\n')}\n`;
 }

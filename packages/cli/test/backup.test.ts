@@ -32,7 +32,8 @@ describe('Backup and restore', () => {
 
   it('lets nobody else read the copy', async () => {
     await backup();
-    for (const path of ['copy/files/notes.txt', 'copy/manifest.json']) expect(statSync(join(folder, path)).mode & 0o077).to.equal(0);
+    for (const path of ['copy/files/notes.txt', 'copy/manifest.json'])
+      expect(statSync(join(folder, path)).mode & 0o077).to.equal(0);
   });
 
   it('refuses a LevelDB store that is in use', async () => {

@@ -35,17 +35,22 @@ describe('Tables', () => {
   it('print terminal commands from elsewhere as text', () => {
     const rows = [{ id: '\u001b[2J', text: 'a\r\nb\u202ec\u009b31m\u0007' }];
     expect(renderTable(rows, COLUMNS)).to.equal(
-      ['ID          TEXT', '\\u{1b}[2J  a\\u{d}\\u{a}b\\u{202e}c\\u{9b}31m\\u{7}'].join('\n').replace('ID          TEXT', 'ID         TEXT'),
+      ['ID          TEXT', '\\u{1b}[2J  a\\u{d}\\u{a}b\\u{202e}c\\u{9b}31m\\u{7}']
+        .join('\n')
+        .replace('ID          TEXT', 'ID         TEXT'),
     );
   });
 
   it('hold no control character for any input', () => {
     fc.assert(
-      fc.property(fc.array(fc.record({ id: fc.string({ unit: 'binary' }), text: fc.string({ unit: 'binary' }) })), (rows) => {
-        const printed = renderTable(rows, COLUMNS, 60);
-        expect(printed).to.not.match(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/);
-        expect(printed.split('\n')).to.have.length(rows.length === 0 ? 1 : rows.length + 1);
-      }),
+      fc.property(
+        fc.array(fc.record({ id: fc.string({ unit: 'binary' }), text: fc.string({ unit: 'binary' }) })),
+        (rows) => {
+          const printed = renderTable(rows, COLUMNS, 60);
+          expect(printed).to.not.match(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/);
+          expect(printed.split('\n')).to.have.length(rows.length === 0 ? 1 : rows.length + 1);
+        },
+      ),
     );
   });
 
@@ -59,7 +64,13 @@ describe('Tables', () => {
   });
 
   it('put values under each other', () => {
-    expect(renderPairs([['a', 1], ['long', 'x'], ['none', undefined]])).to.equal('a     1\nlong  x');
+    expect(
+      renderPairs([
+        ['a', 1],
+        ['long', 'x'],
+        ['none', undefined],
+      ]),
+    ).to.equal('a     1\nlong  x');
   });
 });
 

@@ -14,7 +14,11 @@ export interface Outcome {
 }
 
 /** Runs one command line in a folder of its own, without the environment of this process. */
-export async function runIn(directory: string, argv: readonly string[], more: { env?: NodeJS.ProcessEnv; stdin?: string; verbs?: readonly Verb[] } = {}): Promise<Outcome> {
+export async function runIn(
+  directory: string,
+  argv: readonly string[],
+  more: { env?: NodeJS.ProcessEnv; stdin?: string; verbs?: readonly Verb[] } = {},
+): Promise<Outcome> {
   const stdout = new Collected();
   const stderr = new Collected();
   const cli: CliContext = {

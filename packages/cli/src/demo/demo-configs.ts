@@ -1,6 +1,6 @@
 import { writeFileAtomic } from '@backhaul/runtime';
+import { PROXIES, type ProcessName } from './demo-folder.ts';
 import { CONFIG_FILES, type DemoRun } from './demo-run.ts';
-import { type ProcessName, PROXIES } from './demo-folder.ts';
 
 export const TRUST_DOMAIN = 'demo.backhaul.internal';
 export const HOST = '127.0.0.1';
@@ -16,7 +16,10 @@ export const AGGREGATE = { count: 5, windowMs: 60_000 } as const;
 export async function writeConfig(run: DemoRun, name: ProcessName): Promise<void> {
   const settings = settingsOf(run, name);
   const head = '# Written by `backhaul demo` at each start. Every key: docs/configuration.md\n';
-  await writeFileAtomic(`${run.folder.of(name)}/${CONFIG_FILES[name]}`, `${head}${JSON.stringify(settings, null, 2)}\n`);
+  await writeFileAtomic(
+    `${run.folder.of(name)}/${CONFIG_FILES[name]}`,
+    `${head}${JSON.stringify(settings, null, 2)}\n`,
+  );
 }
 
 function settingsOf(run: DemoRun, name: ProcessName): object {

@@ -5,8 +5,8 @@ import type { Role } from '../start-role.ts';
 import { DemoFolder, PROCESS_NAMES, PROXIES, type ProcessName } from './demo-folder.ts';
 import { type DemoResult, emptyResult } from './demo-result.ts';
 import type { Ports } from './free-ports.ts';
-import { NOTHING, type Summary } from './summary.ts';
 import { RoleProcess, type RuntimeFile } from './role-process.ts';
+import { NOTHING, type Summary } from './summary.ts';
 
 export interface DemoOptions {
   readonly dataDirectory: string;

@@ -11,7 +11,8 @@ const DEFAULT_TOKEN_TTL_MS = 24 * 3_600_000;
 export const certsInit: Verb = {
   path: 'certs init',
   summary: 'make a certificate authority: a root that signs only the issuing key, and the issuing key',
-  description: 'Keep a copy of the folder in a safe place (backhaul backup): whoever has it can name any component, and without it no new one can enrol.',
+  description:
+    'Keep a copy of the folder in a safe place (backhaul backup): whoever has it can name any component, and without it no new one can enrol.',
   options: [
     ['--dir <folder>', 'a new folder for the authority'],
     ['--trust-domain <name>', `trust domain of all identities (${DEFAULT_TRUST_DOMAIN} when left out)`],
@@ -32,14 +33,17 @@ export const certsInit: Verb = {
 export const certsToken: Verb = {
   path: 'certs token',
   summary: 'issue an enrolment token on the authority’s own machine; for the first application server',
-  description: 'The token works once. Further components get theirs in the package of their site (backhaul sites package).',
+  description:
+    'The token works once. Further components get theirs in the package of their site (backhaul sites package).',
   options: [
     ['--dir <folder>', 'folder of the authority'],
     ['--component <id>', 'component ID, such as provider.a1'],
     ['--names <names>', 'DNS names and IP addresses its certificate will carry, separated by commas'],
     ['--ttl <time>', 'how long the token can be used (1d when left out)'],
   ],
-  examples: ['backhaul certs token --dir /var/lib/backhaul/certs --component provider.a1 --names relay.example,192.0.2.10 > token'],
+  examples: [
+    'backhaul certs token --dir /var/lib/backhaul/certs --component provider.a1 --names relay.example,192.0.2.10 > token',
+  ],
   run: async ({ cli, options }) => {
     const { issueToken } = await import('@backhaul/certs');
     const id = options.required('component');

@@ -13,7 +13,8 @@ export const checkForeignPush: DemoStep = {
     push.refusedId = outcome.id;
     push.refused = refused.length;
     push.refusedBecause = [...new Set(refused.map(({ code }) => code ?? ''))].join(', ');
-    if (push.refused !== run.proxyIds().length) throw notInTime(`not refused everywhere: ${othersThan('refused', outcome)}`, run.folder.file('logs'));
+    if (push.refused !== run.proxyIds().length)
+      throw notInTime(`not refused everywhere: ${othersThan('refused', outcome)}`, run.folder.file('logs'));
     return `the same with another key: refused by ${push.refused} (${push.refusedBecause})`;
   },
 };

@@ -13,9 +13,13 @@ export const checkLedger: DemoStep = {
   does: 'explain what became of every message',
   run: async (run) => {
     const ask = () => run.api.get('/ledger', shape);
-    const { answer } = await waitUntil(run.cli.clock, ask, ({ unexplained }) => unexplained === 0, { timeoutMs: LIMIT_MS, everyMs: LOOK_EVERY_MS });
+    const { answer } = await waitUntil(run.cli.clock, ask, ({ unexplained }) => unexplained === 0, {
+      timeoutMs: LIMIT_MS,
+      everyMs: LOOK_EVERY_MS,
+    });
     run.result.ledger = { unexplained: answer.unexplained, messages: sumOf(answer.items, 'through') };
-    if (answer.unexplained !== 0) throw notInTime(`${answer.unexplained} messages are unexplained`, run.folder.file('logs'));
+    if (answer.unexplained !== 0)
+      throw notInTime(`${answer.unexplained} messages are unexplained`, run.folder.file('logs'));
     return `ledger: ${run.result.ledger.messages} messages, none unexplained`;
   },
 };

@@ -1,6 +1,6 @@
 import { formatBytes } from '../../format.ts';
-import { waitUntil } from '../../wait-until.ts';
 import { readPush } from '../../verbs/push.ts';
+import { waitUntil } from '../../wait-until.ts';
 import { DEMO_PACKAGE } from '../demo-package.ts';
 import type { DemoStep } from '../demo-steps.ts';
 import { notInTime } from '../not-in-time.ts';
@@ -23,12 +23,22 @@ export const checkPush: DemoStep = {
     push.id = outcome.id;
     push.installed = outcome.members.filter(({ state }) => state === 'done').length;
     const wanted = run.proxyIds().length;
-    if (push.installed !== wanted) throw notInTime(`not installed everywhere: ${othersThan('done', outcome)}`, run.folder.file('logs'));
+    if (push.installed !== wanted)
+      throw notInTime(`not installed everywhere: ${othersThan('done', outcome)}`, run.folder.file('logs'));
     const limits = { timeoutMs: SETTLE_MS, everyMs: LOOK_EVERY_MS };
-    const counted = await waitUntil(run.cli.clock, () => readPush(run.api, outcome.id), ({ wanFetches }) => (wanFetches ?? 0) > 0, limits);
+    const counted = await waitUntil(
+      run.cli.clock,
+      () => readPush(run.api, outcome.id),
+      ({ wanFetches }) => (wanFetches ?? 0) > 0,
+      limits,
+    );
     push.wanFetches = counted.answer.wanFetches ?? 0;
     run.result.bytes = await transferBytes(run, counted.answer);
-    if (push.wanFetches !== 1) throw notInTime(`the package crossed the WAN ${push.wanFetches} times instead of once`, run.folder.logFile('mlm'));
+    if (push.wanFetches !== 1)
+      throw notInTime(
+        `the package crossed the WAN ${push.wanFetches} times instead of once`,
+        run.folder.logFile('mlm'),
+      );
     return `${DEMO_PACKAGE} ${version}: fetched once (${formatBytes(run.result.bytes.wan)}), installed by ${push.installed}`;
   },
 };

@@ -29,7 +29,10 @@ export const checkUpward: DemoStep = {
   does: 'receive the seven kinds of host data from each of the three proxies, some of it filtered and merged on the way',
   run: async (run) => {
     const look = async () => judge(run, await arrivedSinceStart(run), await readSummary(run));
-    const { answer: missing } = await waitUntil(run.cli.clock, look, (lacks) => lacks.length === 0, { timeoutMs: LIMIT_MS, everyMs: LOOK_EVERY_MS });
+    const { answer: missing } = await waitUntil(run.cli.clock, look, (lacks) => lacks.length === 0, {
+      timeoutMs: LIMIT_MS,
+      everyMs: LOOK_EVERY_MS,
+    });
     if (missing.length > 0) throw notInTime(missing.join('; '), run.folder.file('logs'));
     const { classes, messages, filtered, merged } = run.result.upward;
     return `${classes} kinds of host data from each proxy: ${messages} messages stored, ${filtered} filtered, ${merged} merged`;
@@ -42,7 +45,11 @@ async function arrivedSinceStart(run: DemoRun): Promise<Message[]> {
   let cursor: string | undefined;
   do {
     const shape = z.looseObject({ items: z.array(message), nextCursor: z.string().nullish() });
-    const page = await run.api.get('/messages', shape, { customer: run.folder.state.customer, limit: PAGE, ...(cursor ? { cursor } : {}) });
+    const page = await run.api.get('/messages', shape, {
+      customer: run.folder.state.customer,
+      limit: PAGE,
+      ...(cursor ? { cursor } : {}),
+    });
     const fresh = page.items.filter(({ receivedAt }) => toMs(receivedAt ?? 0) >= run.startedAt);
     arrived.push(...fresh);
     cursor = fresh.length === page.items.length ? (page.nextCursor ?? undefined) : undefined;
@@ -54,7 +61,9 @@ async function arrivedSinceStart(run: DemoRun): Promise<Message[]> {
 function judge(run: DemoRun, arrived: readonly Message[], summary: Summary): string[] {
   const { upward } = run.result;
   const proxies = run.proxyIds();
-  const complete = HOST_CLASSES.filter((name) => proxies.every((proxy) => arrived.some((one) => isOf(one, proxy, name))));
+  const complete = HOST_CLASSES.filter((name) =>
+    proxies.every((proxy) => arrived.some((one) => isOf(one, proxy, name))),
+  );
   upward.classes = complete.length;
   upward.byClass = countBy(arrived, (one) => `${one.class}/${one.subclass}`);
   upward.messages = arrived.length;

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { enrolFromPackage } from '../../enrol-component.ts';
 import { writeConfig } from '../demo-configs.ts';
-import { type ProcessName, PROXIES } from '../demo-folder.ts';
+import { PROXIES, type ProcessName } from '../demo-folder.ts';
 import type { DemoRun } from '../demo-run.ts';
 import type { DemoStep } from '../demo-steps.ts';
 import { SITE_PACKAGE } from './register-site.ts';
@@ -14,7 +14,9 @@ export const enrolSite: DemoStep = {
   does: 'enrol the MLM and the proxies',
   run: async (run) => {
     const enrolled = await Promise.all(SITE_PROCESSES.map((name) => enrolOne(run, name)));
-    return enrolled.some(Boolean) ? `enrolled ${SITE_PROCESSES.map((name) => run.id(name)).join(', ')}` : 'the site is enrolled (known)';
+    return enrolled.some(Boolean)
+      ? `enrolled ${SITE_PROCESSES.map((name) => run.id(name)).join(', ')}`
+      : 'the site is enrolled (known)';
   },
 };
 

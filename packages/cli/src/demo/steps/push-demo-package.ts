@@ -1,5 +1,4 @@
-import { writeFile } from 'node:fs/promises';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { artifact, created, type PushDocument } from '../../api-shapes.ts';
 import { artifactForm, manifestOf, signArtifact } from '../../signed-artifact.ts';

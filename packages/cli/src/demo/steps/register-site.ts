@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
-import { writeFileAtomic } from '@backhaul/runtime';
 import { sitePackage } from '@backhaul/identity';
+import { writeFileAtomic } from '@backhaul/runtime';
 import { customer, site } from '../../api-shapes.ts';
 import { SITE, url } from '../demo-configs.ts';
 import { PROXIES } from '../demo-folder.ts';
@@ -18,9 +18,11 @@ export const registerSite: DemoStep = {
       customerId = (await api.post('/customers', customer, { name: 'Demo customer' })).id;
       await folder.remember({ customer: customerId });
     }
-    if (folder.state.components['mlm'] !== undefined && existsSync(folder.file(SITE_PACKAGE))) return `customer ${customerId}, ${SITE} (known)`;
+    if (folder.state.components['mlm'] !== undefined && existsSync(folder.file(SITE_PACKAGE)))
+      return `customer ${customerId}, ${SITE} (known)`;
     const known = await api.list(`/customers/${customerId}/sites`, site);
-    if (!known.some(({ name }) => name === SITE)) await api.post(`/customers/${customerId}/sites`, site, { name: SITE });
+    if (!known.some(({ name }) => name === SITE))
+      await api.post(`/customers/${customerId}/sites`, site, { name: SITE });
     const made = await api.post(`/customers/${customerId}/sites/${SITE}/package`, sitePackage, {
       mlms: 1,
       proxies: PROXIES.length,
@@ -28,7 +30,9 @@ export const registerSite: DemoStep = {
     });
     await writeFileAtomic(folder.file(SITE_PACKAGE), `${JSON.stringify(made, null, 2)}\n`, 0o600);
     const mlm = made.components.find(({ kind }) => kind === 'mlm')!;
-    const proxies = made.components.filter(({ kind }) => kind === 'proxy').map(({ id }, index) => [PROXIES[index]!, id]);
+    const proxies = made.components
+      .filter(({ kind }) => kind === 'proxy')
+      .map(({ id }, index) => [PROXIES[index]!, id]);
     await folder.remember({ components: { mlm: mlm.id, ...Object.fromEntries(proxies) } });
     return `customer ${customerId}, ${SITE} with one MLM and ${proxies.length} proxies`;
   },

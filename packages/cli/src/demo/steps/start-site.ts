@@ -2,8 +2,8 @@ import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { join } from 'node:path';
 import { releaseKeyName } from '@backhaul/identity';
 import { writeFileAtomic } from '@backhaul/runtime';
-import { DEMO_PACKAGE } from '../demo-package.ts';
 import { PROXIES } from '../demo-folder.ts';
+import { DEMO_PACKAGE } from '../demo-package.ts';
 import type { DemoStep } from '../demo-steps.ts';
 
 /** The MLM and the proxies together: a proxy tries again until its parent is there. */
