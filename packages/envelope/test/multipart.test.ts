@@ -261,7 +261,7 @@ describe('E4: limits of envelopes', () => {
   });
 
   it('header and body', () => {
-    const [one] = many(1) as [RawMessage];
+    const one = many(1)[0]!;
     const largest = { ...one, headerBytes: Buffer.alloc(LIMITS.headerBytes), body: Buffer.alloc(LIMITS.bodyBytes) };
     expect(readEnvelope(CONTENT_TYPE, Buffer.concat(writeEnvelope(BOUNDARY, [largest])))).to.have.length(1);
     expectCode(
