@@ -77,6 +77,6 @@ export const push = z.looseObject({
   wanFetches: z.number().nullish(),
 });
 export type PushDocument = z.infer<typeof push>;
-export const pushRow = z.looseObject({ id: z.string() });
+export const pushRow = z.looseObject({ id: z.string(), name: z.string(), version: z.string(), createdAt: time });
 
 export const anything = z.looseObject({});

@@ -81,7 +81,9 @@ export class RoleProcess {
     if (child?.pid === undefined) return;
     this.#stopping = true;
     child.kill('SIGTERM');
-    await Promise.race([this.#exited, this.#options.clock.sleep(STOP_LIMIT_MS)]);
+    const limit = new AbortController();
+    await Promise.race([this.#exited, this.#options.clock.sleep(STOP_LIMIT_MS, limit.signal)]);
+    limit.abort();
     this.kill();
     await this.#exited;
   }

@@ -12,7 +12,7 @@ export interface Summary {
 export const NOTHING: Summary = { filtered: 0, merged: 0, throttled: 0 };
 
 const summaryShape = z.looseObject({ filtered: z.number(), merged: z.number() });
-const THROTTLED = /^backhaul_mlm_refused_total\{[^}]*BH-E-THROTTLE[^}]*\} (\d+)/gm;
+const THROTTLED = /^backhaul_mlm_messages_refused_total\{[^}]*BH-E-THROTTLE[^}]*\} (\d+)/gm;
 
 /** What the ledger of the application server counts, and what the MLM itself counts since its start. */
 export async function readSummary(run: DemoRun): Promise<Summary> {

@@ -5,12 +5,12 @@ import type { Verb } from '../verb.ts';
 
 export const alarms: Verb = {
   path: 'alarms',
-  summary: 'alarms and their state; open ones when nothing else is said',
-  options: [['--state <state>', 'open, acknowledged, clear, unavailable or all']],
+  summary: 'alarms, the worst first; those that are not clear when nothing else is said',
+  options: [['--state <state>', 'open, acknowledged, clear, unavailable, active (all but clear) or all']],
   connects: true,
   examples: ['backhaul alarms', 'backhaul alarms --state all --json'],
   run: async ({ api, options, cli, width }) => {
-    const state = options.text('state') ?? 'open';
+    const state = options.text('state') ?? 'active';
     const items = await (await api()).list('/alarms', alarm, state === 'all' ? {} : { state });
     const now = cli.clock.now();
     const text = renderTable(

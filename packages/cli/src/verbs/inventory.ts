@@ -25,7 +25,7 @@ export const inventory: Verb = {
       items,
       [
         { title: 'INSTANCE', value: (row) => row.instance },
-        { title: 'HOST', value: (row) => textOf(row['hostname'] ?? row['managementId']), flexible: true },
+        { title: 'HOST', value: (row) => textOf(row['name'] ?? row['managementId']), flexible: true },
         { title: 'SITE', value: (row) => textOf(row['site']), flexible: true },
         { title: 'LAST TOLD', value: (row) => formatAgo(row['updatedAt'] as number | string | undefined, now) },
       ],

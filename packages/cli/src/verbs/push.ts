@@ -1,6 +1,7 @@
 import type { Clock } from '@backhaul/runtime';
 import { created, type PushDocument, pushRow, push as pushShape } from '../api-shapes.ts';
 import type { ApiClient } from '../client.ts';
+import { formatTime } from '../format.ts';
 import { renderTable } from '../table.ts';
 import { printable } from '../terminal-text.ts';
 import { type Result, usage, type Verb } from '../verb.ts';
@@ -50,8 +51,9 @@ export const pushes: Verb = {
       items,
       [
         { title: 'PUSH', value: (row) => row.id },
-        { title: 'ARTIFACT', value: (row) => labelOf(row['artifact']), flexible: true },
-        { title: 'TO', value: (row) => String(row['group'] ?? row['component'] ?? '-'), flexible: true },
+        { title: 'ARTIFACT', value: (row) => `${row.name} ${row.version}`, flexible: true },
+        { title: 'TO', value: (row) => targetOf(row['destination']), flexible: true },
+        { title: 'WHEN (UTC)', value: (row) => formatTime(row.createdAt) },
       ],
       width,
     );
@@ -94,8 +96,8 @@ function shownPush(document: PushDocument, width: number | undefined, judged: bo
   return { json: document, text, exitCode: judged && !allDone ? 1 : 0 };
 }
 
-function labelOf(artifact: unknown): string {
-  if (typeof artifact !== 'object' || artifact === null) return String(artifact ?? '-').slice(0, 16);
-  const { name, version } = artifact as { name?: unknown; version?: unknown };
-  return `${name} ${version}`;
+/** `{group: 'site-a'}` → `site-a` */
+function targetOf(destination: unknown): string | undefined {
+  if (typeof destination !== 'object' || destination === null) return undefined;
+  return Object.values(destination).map(String).join(' ');
 }

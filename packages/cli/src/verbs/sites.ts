@@ -59,6 +59,7 @@ export const sitesPackage: Verb = {
     ['--proxies <n>', 'proxies at the site (1 when left out)'],
     ['--parent-id <id>', 'component ID of the parent of the topmost component, when it is not the application server'],
     ['--parent-url <url>', 'its relay listener'],
+    ['--names <names>', 'DNS names and IP addresses for the certificate of the MLM, separated by commas'],
     ['--mlm-url <url>', 'relay listener of the site’s MLM, as the proxies reach it'],
     ['--out <file>', 'where to write the package, readable by you alone'],
   ],
@@ -94,5 +95,6 @@ function packageRequest(options: VerbOptions): object {
     proxies: options.number('proxies') ?? 1,
     ...(id === undefined ? {} : { parent: { id, url } }),
     ...(mlmUrl === undefined ? {} : { mlmUrl }),
+    names: (options.text('names') ?? '').split(',').filter((name) => name !== ''),
   };
 }

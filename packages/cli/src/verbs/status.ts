@@ -1,5 +1,5 @@
 import { anything, type ComponentRow, component } from '../api-shapes.ts';
-import { formatAgo, formatBytes, formatIn } from '../format.ts';
+import { formatAgo, formatIn } from '../format.ts';
 import { renderTable } from '../table.ts';
 import type { Verb } from '../verb.ts';
 import { inTreeOrder } from './components.ts';
@@ -15,13 +15,12 @@ export const status: Verb = {
       client.get('/status', anything),
       client.list('/components', component),
     ]);
-    return { json: { ...overall, components }, text: statusTable(components, cli.clock.now(), width) };
+    return { json: { server: overall, components }, text: statusTable(components, cli.clock.now(), width) };
   },
 };
 
 interface Backlog {
   readonly messages?: number;
-  readonly bytes?: number;
   readonly oldestAt?: number | string;
   readonly nextRetryAt?: number | string;
 }
@@ -31,10 +30,10 @@ function statusTable(components: readonly ComponentRow[], now: number, width: nu
     inTreeOrder(components),
     [
       { title: 'COMPONENT', value: ({ row, depth }) => `${'  '.repeat(depth)}${row.id}` },
+      { title: 'HEALTH', value: ({ row }) => textOf(row['health']) },
       { title: 'STATE', value: ({ row }) => (row.overdue ? `${row.state}, overdue` : row.state) },
       { title: 'LAST HEARD', value: ({ row }) => formatAgo(row.lastHeardAt, now) },
       { title: 'BACKLOG', value: ({ row }) => backlogOf(row).messages, align: 'right' },
-      { title: 'BYTES', value: ({ row }) => mapped(backlogOf(row).bytes, formatBytes), align: 'right' },
       { title: 'OLDEST', value: ({ row }) => formatAgo(backlogOf(row).oldestAt, now) },
       { title: 'NEXT RETRY', value: ({ row }) => formatIn(backlogOf(row).nextRetryAt, now) },
     ],
@@ -48,6 +47,6 @@ function backlogOf(row: ComponentRow): Backlog {
   return typeof row.backlog === 'object' && row.backlog !== null ? row.backlog : {};
 }
 
-function mapped<T>(value: T | undefined, format: (value: T) => string): string | undefined {
-  return value === undefined ? undefined : format(value);
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
 }
