@@ -3,7 +3,9 @@ import { gunzip, zstdDecompress } from 'node:zlib';
 import { BackhaulError } from '@backhaul/runtime';
 import { LIMITS } from './limits.ts';
 
-const unpack = new Map([
+type Unpack = (bytes: Buffer, options: { readonly maxOutputLength: number }) => Promise<Buffer>;
+
+const unpack: ReadonlyMap<string, Unpack> = new Map<string, Unpack>([
   ['gzip', promisify(gunzip)],
   ['zstd', promisify(zstdDecompress)],
 ]);
