@@ -1,0 +1,17 @@
+import type { ServiceModule } from '../service-modules/service-module.ts';
+import { artifactRoutes } from './artifact-routes.ts';
+import { directoryRoutes } from './directory-routes.ts';
+import { messageRoutes } from './message-routes.ts';
+import type { Route } from './route.ts';
+import { statusRoutes } from './status-routes.ts';
+
+/** Every route there is below /api/v1; what is not in this list is not answered [T-A32]. */
+export function allRoutes(modules: readonly ServiceModule[]): Route[] {
+  return [
+    ...statusRoutes,
+    ...directoryRoutes,
+    ...messageRoutes,
+    ...artifactRoutes,
+    ...modules.flatMap((module) => module.routes ?? []),
+  ];
+}

@@ -1,0 +1,82 @@
+import { BackhaulError } from '@backhaul/runtime';
+import express, { type Request, type RequestHandler, type Response, type Router } from 'express';
+import type { z } from 'zod';
+import { NOTHING, type Scope } from '../store/scope.ts';
+import { ScopedQueries } from '../store/scoped-queries.ts';
+import type { Authentication } from './authentication.ts';
+import type { Route, RouteRequest } from './route.ts';
+import type { Services } from './services.ts';
+
+const BODY_BYTES = 1024 * 1024;
+
+/** The way of a request, the same for every route. */
+export const REQUEST_STEPS = [
+  'authenticate',
+  'parse body',
+  'check parameters',
+  'handle within the scope',
+  'answer',
+] as const;
+
+/** Express over the list of routes. Methods that a path does not have are refused as such, everything else is not there. */
+export function apiRouter(routes: readonly Route[], services: Services, authentication: Authentication): Router {
+  const router = express.Router({ caseSensitive: true, strict: true });
+  const parseJson = express.json({ limit: BODY_BYTES, strict: true, type: ['application/json'] });
+  for (const route of routes) {
+    const parse = route.body && !route.upload ? [requireJson, parseJson] : [];
+    router[route.method](route.path, authenticate(route, authentication), ...parse, (request, response) =>
+      answer(route, services, request, response),
+    );
+  }
+  for (const [path, list] of Map.groupBy(routes, (route) => route.path)) router.all(path, refuseMethod(list));
+  router.use((request) => {
+    throw new BackhaulError('BH-E-NOT-FOUND', { detail: request.path.slice(0, 128) });
+  });
+  return router;
+}
+
+function authenticate(route: Route, authentication: Authentication): RequestHandler {
+  return async (request, response, next) => {
+    response.locals['scope'] = route.auth === 'public' ? NOTHING : await authentication.scopeOf(request);
+    next();
+  };
+}
+
+/** A body of another type would be taken for none. */
+const requireJson: RequestHandler = (request, _response, next) => {
+  if (!request.is('application/json'))
+    throw new BackhaulError('BH-E-JSON', { detail: 'Content-Type: application/json' });
+  next();
+};
+
+function refuseMethod(routes: readonly Route[]): RequestHandler {
+  const allowed = routes.map(({ method }) => method.toUpperCase()).join(', ');
+  return (_request, response) => {
+    response.setHeader('Allow', allowed);
+    throw new BackhaulError('BH-E-METHOD', { detail: allowed });
+  };
+}
+
+async function answer(route: Route, services: Services, request: Request, response: Response): Promise<void> {
+  const given: RouteRequest<unknown, unknown, unknown> = {
+    params: check(route.params, request.params, 'BH-E-QUERY'),
+    query: check(route.query, request.query, 'BH-E-QUERY'),
+    body: route.body && !route.upload ? check(route.body, request.body, 'BH-E-SCHEMA') : undefined,
+    queries: new ScopedQueries(services.database.reader, response.locals['scope'] as Scope | undefined),
+    services,
+    now: services.clock.now(),
+    incoming: request,
+  };
+  const reply = await route.handle(given as RouteRequest<never, never, never>);
+  response.status(route.status).setHeader('Cache-Control', 'no-store').json(reply);
+}
+
+/** @throws the code given, with the field and what is wrong with it */
+function check(schema: z.ZodType, value: unknown, code: 'BH-E-QUERY' | 'BH-E-SCHEMA'): unknown {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  throw new BackhaulError(code, {
+    detail: `${issue?.path.join('.').slice(0, 128) || 'request'}: ${issue?.message.slice(0, 200)}`,
+  });
+}

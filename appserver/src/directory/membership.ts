@@ -1,0 +1,73 @@
+import { createHash } from 'node:crypto';
+import { jsonData } from '@backhaul/envelope';
+import type { MembershipDocument } from '@backhaul/identity';
+import type { Downward } from '../mailboxes/downward.ts';
+import type { Transaction } from '../store/database.ts';
+import type { ComponentRecord } from './component-tree.ts';
+import type { DirectorySnapshot } from './directory-snapshot.ts';
+
+/** A membership matters until the next one; this long at most. */
+const MEMBERSHIP_LIFE_MS = 366 * 24 * 3_600_000;
+
+export type Membership = Omit<MembershipDocument, 'version'>;
+
+/** What an MLM must know: itself and everything below it, and of each group the members that stand below it [DESIGN §5]. */
+export function membershipOf(snapshot: DirectorySnapshot, mlm: string): Membership {
+  const { tree } = snapshot;
+  const subtree = tree.subtree(mlm);
+  const ids = new Set(subtree.map(({ id }) => id));
+  const groups = snapshot.groups().map(({ name, members }) => [name, members.filter((id) => ids.has(id))] as const);
+  return {
+    components: subtree.map(asMember),
+    groups: Object.fromEntries(groups.filter(([, members]) => members.length > 0)),
+  };
+}
+
+function asMember({ id, kind, parent, customer, site, state }: ComponentRecord): Membership['components'][number] {
+  return { id, kind, parent, customer, site: site ?? customer, state };
+}
+
+export const membershipHash = (membership: Membership): string =>
+  createHash('sha256').update(JSON.stringify(membership)).digest('hex');
+
+/**
+ * Puts a new membership into the mailbox of every MLM whose subtree changed, in the transaction of the change, so that it
+ * goes ahead of whatever relies on it.
+ */
+export async function pushMemberships(tx: Transaction, snapshot: DirectorySnapshot, downward: Downward): Promise<void> {
+  const mlms = snapshot.tree.all().filter(({ kind, state }) => kind === 'mlm' && state === 'active');
+  for (const { id } of mlms.filter((mlm) => snapshot.tree.nextHop(mlm.id))) {
+    const membership = membershipOf(snapshot, id);
+    const hash = membershipHash(membership);
+    const known = await tx.db
+      .selectFrom('components')
+      .select(['membershipVersion', 'membershipHash'])
+      .where('id', '=', id)
+      .executeTakeFirstOrThrow();
+    if (known.membershipHash === hash) continue;
+    const version = known.membershipVersion + 1;
+    await tx.db
+      .updateTable('components')
+      .set({ membershipVersion: version, membershipHash: hash })
+      .where('id', '=', id)
+      .execute();
+    if (known.membershipVersion > 0) await send(tx, snapshot, downward, id, { version, ...membership });
+  }
+}
+
+async function send(
+  tx: Transaction,
+  snapshot: DirectorySnapshot,
+  downward: Downward,
+  mlm: string,
+  document: MembershipDocument,
+): Promise<void> {
+  await downward.send(tx, snapshot.tree, {
+    class: 'infrastructure',
+    subclass: 'membership',
+    content: jsonData(document),
+    destination: { kind: 'component', id: mlm },
+    members: [mlm],
+    expiresInMs: MEMBERSHIP_LIFE_MS,
+  });
+}

@@ -1,0 +1,91 @@
+import type { Tombstone } from '@backhaul/envelope';
+import { PROVIDER } from '@backhaul/identity';
+import type { ComponentTree } from '../directory/component-tree.ts';
+import type { Arrival } from '../receiver/arrival.ts';
+import type { Owner, SeenChanges, Stream } from '../receiver/seen.ts';
+import type { SqlRow, Transaction } from '../store/database.ts';
+import type { TombstoneRow } from '../store/schema.ts';
+import { bury, type TombstoneChange, type TombstoneRange, unbury } from './tombstone-ranges.ts';
+
+const OVERLAPPING = `SELECT * FROM "tombstones" WHERE "source" = ? AND "epoch" = ? AND "lane" = ? AND "first" <= ? AND "last" >= ?`;
+const DELETE = `DELETE FROM "tombstones" WHERE "source" = ? AND "epoch" = ? AND "lane" = ? AND "first" = ?`;
+const INSERT = `INSERT INTO "tombstones" ("source", "epoch", "lane", "first", "last", "reason", "rule", "aggregate", "at", "recordedAt",
+  "customer", "site", "instance", "class") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)`;
+const HAS_MESSAGE = `SELECT 1 FROM "messages" WHERE "id" = ? LIMIT 1`;
+const MERGE = `UPDATE "tombstones" SET "reason" = 'merged' WHERE "aggregate" = ? AND "reason" = 'held'`;
+
+/** The writing side of the ledger: what became of the sequences that did not arrive as they were sent [DESIGN §4.4]. */
+export class LedgerWriter {
+  readonly #tree: () => ComponentTree;
+
+  constructor(tree: () => ComponentTree) {
+    this.#tree = tree;
+  }
+
+  /** Takes one receipt; afterwards nobody waits for these sequences. */
+  async bury(tx: Transaction, seen: SeenChanges, tombstone: Tombstone, now: number): Promise<void> {
+    const range = await this.#asRange(tx, tombstone);
+    const known = await overlapping(tx, tombstone, range.first, range.last);
+    await this.#write(tx, tombstone, bury(known, seen.intervals(tombstone), range), now);
+    await seen.add(tx, tombstone, range.first, range.last, this.#owner(tombstone.source));
+  }
+
+  /** Does a receipt stand in the place of this sequence? Then the message itself is new here. */
+  async isBuried(tx: Transaction, stream: Stream, sequence: number): Promise<boolean> {
+    return (await overlapping(tx, stream, sequence, sequence)).length > 0;
+  }
+
+  /** Messages that arrive after their own receipt count as delivered; aggregates turn what they hold into merged. */
+  async settleArrived(tx: Transaction, seen: SeenChanges, arrivals: readonly Arrival[]): Promise<void> {
+    for (const { header, receivedAt } of arrivals) {
+      if (seen.has(header, header.sequence)) {
+        const known = await overlapping(tx, header, header.sequence, header.sequence);
+        await this.#write(tx, header, unbury(known, header.sequence), receivedAt);
+      }
+      if (this.#tree().get(header.source)?.kind === 'mlm') await tx.run(MERGE, [[header.id]]);
+    }
+  }
+
+  #owner(source: string): Owner {
+    return this.#tree().get(source) ?? { customer: PROVIDER, site: null };
+  }
+
+  /** What is held by an aggregate that is here already is merged. */
+  async #asRange(tx: Transaction, { from, to, reason, rule, aggregate, at }: Tombstone): Promise<TombstoneRange> {
+    const merged = reason === 'held' && aggregate !== undefined && (await tx.all(HAS_MESSAGE, [aggregate])).length > 0;
+    return {
+      first: from,
+      last: to,
+      reason: merged ? 'merged' : reason,
+      rule: rule ?? null,
+      aggregate: aggregate ?? null,
+      at,
+    };
+  }
+
+  async #write(tx: Transaction, stream: Stream, { removed, added }: TombstoneChange, now: number): Promise<void> {
+    const { source, epoch, lane } = stream;
+    const { customer, site } = this.#owner(source);
+    if (removed.length > 0)
+      await tx.run(
+        DELETE,
+        removed.map(({ first }) => [source, epoch, lane, first]),
+      );
+    const row = (r: TombstoneRange): SqlRow => [
+      source, epoch, lane, r.first, r.last, r.reason, r.rule, r.aggregate, r.at, now, customer, site,
+    ]; // biome-ignore format: in the order of INSERT
+    if (added.length > 0) await tx.run(INSERT, added.map(row));
+  }
+}
+
+async function overlapping(
+  tx: Transaction,
+  { source, epoch, lane }: Stream,
+  first: number,
+  last: number,
+): Promise<TombstoneRange[]> {
+  const rows = await tx.all<TombstoneRow>(OVERLAPPING, [source, epoch, lane, last, first]);
+  return rows.map(
+    ({ first, last, reason, rule, aggregate, at }) => ({ first, last, reason, rule, aggregate, at }) as TombstoneRange,
+  );
+}

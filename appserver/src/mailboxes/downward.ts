@@ -1,0 +1,132 @@
+import {
+  type Content,
+  type Destination,
+  describeClass,
+  type Header,
+  type Lane,
+  WIRE_VERSION,
+  writeContent,
+  writeHeader,
+} from '@backhaul/envelope';
+import { BackhaulError, type Clock, newId, type Random, VERSION } from '@backhaul/runtime';
+import type { ComponentTree } from '../directory/component-tree.ts';
+import { MessageWriter } from '../receiver/message-writer.ts';
+import type { DataScope } from '../service-modules/service-module.ts';
+import type { Transaction } from '../store/database.ts';
+import type { SqlMailboxes } from './sql-mailboxes.ts';
+
+const NEXT_NUMBER = `INSERT INTO "numbering" ("lane", "last") VALUES (?, 1)
+  ON CONFLICT ("lane") DO UPDATE SET "last" = "last" + 1 RETURNING "last"`;
+
+export interface DownwardOptions {
+  readonly self: string;
+  /** of this application server's own numbers */
+  readonly epoch: () => string;
+  readonly mailboxes: SqlMailboxes;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+export interface DownwardRequest {
+  readonly class: string;
+  readonly subclass: string;
+  readonly content: Content;
+  readonly destination: Destination;
+  /** the components it is meant for, frozen now */
+  readonly members: readonly string[];
+  readonly expiresInMs: number;
+}
+
+/** Makes downward messages: a number, a header, one copy in the mailbox of each next hop [DESIGN §5]. */
+export class Downward {
+  readonly #options: DownwardOptions;
+  readonly #writer = new MessageWriter();
+
+  constructor(options: DownwardOptions) {
+    this.#options = options;
+  }
+
+  /** Everything in the caller's transaction. Returns the message's id. @throws BH-E-TARGET when nobody is meant */
+  async send(tx: Transaction, tree: ComponentTree, request: DownwardRequest): Promise<string> {
+    const hops = nextHops(tree, request.members);
+    const { class: cls, subclass, content } = request;
+    const { classification, lane, contentType } = describeClass(cls, subclass, content);
+    const header = this.#header(request, { classification, lane, contentType, sequence: await nextNumber(tx, lane) });
+    const message = {
+      header,
+      headerBytes: writeHeader(header),
+      body: writeContent(content),
+      receivedAt: header.madeAt,
+    };
+    await this.#writer.write(
+      tx,
+      this.#options.self,
+      [{ ...message, scope: scopeOf(tree, request.members), note: null }],
+      'down',
+    );
+    await this.#options.mailboxes.put(tx, hops, {
+      id: header.id,
+      header: message.headerBytes,
+      body: message.body,
+      receivedAt: header.madeAt,
+      expiresAt: header.madeAt + request.expiresInMs,
+    });
+    return header.id;
+  }
+
+  #header(
+    request: DownwardRequest,
+    place: Pick<Header, 'classification' | 'lane' | 'contentType' | 'sequence'>,
+  ): Header {
+    const { self, epoch, clock, random } = this.#options;
+    const madeAt = clock.now();
+    return {
+      ...place,
+      id: newId(clock, random),
+      version: WIRE_VERSION,
+      locator: 'destination',
+      source: self,
+      sourceVersion: VERSION,
+      epoch: epoch(),
+      class: request.class,
+      subclass: request.subclass,
+      madeAt,
+      qos: {
+        precedence: place.lane,
+        expiresAt: madeAt + request.expiresInMs,
+        timeToLive: request.expiresInMs,
+        persistent: true,
+      },
+      destination: request.destination,
+      routing: [],
+    };
+  }
+}
+
+/** The direct children below which the members stand, each once: cost above is counted in these, not in members. */
+function nextHops(tree: ComponentTree, members: readonly string[]): string[] {
+  const hops = new Set(members.map((member) => tree.nextHop(member)?.id));
+  if (hops.size === 0 || hops.has(undefined)) {
+    throw new BackhaulError('BH-E-TARGET', {
+      detail:
+        members.length === 0
+          ? 'nobody is meant'
+          : `${members.find((m) => !tree.nextHop(m))} is not reachable from here`,
+    });
+  }
+  return [...hops] as string[];
+}
+
+async function nextNumber(tx: Transaction, lane: Lane): Promise<number> {
+  const [row] = await tx.all<{ last: number }>(NEXT_NUMBER, [lane]);
+  return row!.last;
+}
+
+/** A message belongs to the customer and site of all it is meant for; to the provider when they differ. */
+function scopeOf(tree: ComponentTree, members: readonly string[]): DataScope {
+  const components = members.map((id) => tree.get(id));
+  const [first] = components;
+  const sameCustomer = first !== undefined && components.every((c) => c?.customer === first.customer);
+  const sameSite = sameCustomer && components.every((c) => c?.site === first.site);
+  return { customer: sameCustomer ? first.customer : 'provider', site: sameSite ? first.site : null, instance: null };
+}

@@ -1,0 +1,125 @@
+import { readReceipts } from '@backhaul/envelope';
+import { isAtOrBelow } from '@backhaul/identity';
+import { BackhaulError } from '@backhaul/runtime';
+import type { ComponentRecord, ComponentTree } from '../directory/component-tree.ts';
+import type { LedgerWriter } from '../ledger/ledger-writer.ts';
+import type { ModuleHost } from '../service-modules/module-host.ts';
+import type { Transaction } from '../store/database.ts';
+import type { Arrival } from './arrival.ts';
+import type { MessageWriter } from './message-writer.ts';
+import type { SeenChanges, Stream } from './seen.ts';
+
+/** The way of an envelope through this application server, all in one transaction; the answer follows the commit. */
+export const RECEIVE_STAGES = [checkSource, dropSeen, settleReceipts, dispatch, store] as const;
+
+export interface ReceiveContext {
+  readonly tx: Transaction;
+  /** the direct child that sent the envelope */
+  readonly peer: ComponentRecord;
+  readonly tree: ComponentTree;
+  readonly seen: SeenChanges;
+  readonly ledger: LedgerWriter;
+  readonly modules: ModuleHost;
+  readonly writer: MessageWriter;
+  readonly onDuplicate: () => void;
+}
+
+/** How long a sender waits that has too many gaps open. */
+const SEEN_BOUND_WAIT_MS = 1_000;
+
+const travelling = (arrivals: readonly Arrival[]): Arrival[] => arrivals.filter(({ verdict }) => verdict === undefined);
+
+/** Whoever sends, sends only what comes from its own subtree, about instances of that subtree [DESIGN §7]. */
+export async function checkSource({ peer, tree }: ReceiveContext, arrivals: readonly Arrival[]): Promise<void> {
+  for (const arrival of arrivals) {
+    const { source, instance, locator, routing } = arrival.header;
+    const sender = tree.get(source);
+    if (locator !== 'source') arrival.refuse('BH-E-XML-VALUE', 'locator: only upward messages are taken here');
+    else if (!sender || !tree.isBelow(source, peer.id))
+      arrival.refuse('BH-E-SPOOF', `${source} is not below ${peer.id}`);
+    else if (routing.some(({ id }) => id === tree.self))
+      arrival.refuse('BH-E-LOOP', `${tree.self} is in the routing already`); // [E2]
+    else settleScope(arrival, sender, instance, tree);
+  }
+}
+
+/** A row belongs to the customer and site of what it is about; of who sent it when it is about nothing in particular. */
+function settleScope(
+  arrival: Arrival,
+  sender: ComponentRecord,
+  instance: string | undefined,
+  tree: ComponentTree,
+): void {
+  const subject = instance === undefined ? sender : tree.ownerOf(instance);
+  const inSubtree = subject && (isAtOrBelow(subject.id, sender.id) || tree.isBelow(subject.id, sender.id));
+  if (!inSubtree) arrival.refuse('BH-E-SPOOF', `${instance} is not below ${sender.id}`);
+  else arrival.scope = { customer: subject.customer, site: subject.site, instance: instance ?? null };
+}
+
+/** What has been stored already is answered as it was then; nothing happens twice [DESIGN §4.3]. */
+export async function dropSeen(
+  { seen, ledger, tx, onDuplicate }: ReceiveContext,
+  arrivals: readonly Arrival[],
+): Promise<void> {
+  const inThisEnvelope = new Set<string>();
+  for (const arrival of travelling(arrivals)) {
+    const { source, epoch, lane, sequence } = arrival.header;
+    const identity = `${source} ${epoch} ${lane} ${sequence}`;
+    const twice = inThisEnvelope.has(identity);
+    inThisEnvelope.add(identity);
+    if (twice || (seen.has(arrival.header, sequence) && !(await ledger.isBuried(tx, arrival.header, sequence)))) {
+      onDuplicate();
+      arrival.accept();
+    } else if (!seen.hasRoom(arrival.header, sequence)) {
+      arrival.refuse('BH-E-SEEN-BOUND', `${source} lane ${lane}`, true, SEEN_BOUND_WAIT_MS);
+    }
+  }
+}
+
+/** Receipts say what will not come, and why. */
+export async function settleReceipts(context: ReceiveContext, arrivals: readonly Arrival[]): Promise<void> {
+  for (const arrival of travelling(arrivals)) {
+    if (arrival.header.class !== 'infrastructure' || arrival.header.subclass !== 'receipt') continue;
+    await settleReceipt(context, arrival).catch((error) => {
+      if (!(error instanceof BackhaulError)) throw error;
+      arrival.refuse(error.code, error.detail ?? error.sentence);
+    });
+  }
+}
+
+async function settleReceipt({ tx, tree, peer, ledger, seen }: ReceiveContext, arrival: Arrival): Promise<void> {
+  const tombstones = readReceipts(arrival.content());
+  const foreign = tombstones.find(({ source }) => !tree.isBelow(source, peer.id));
+  if (foreign) return arrival.refuse('BH-E-SPOOF', `a receipt for ${foreign.source}, which is not below ${peer.id}`);
+  for (const tombstone of tombstones) await ledger.bury(tx, seen, tombstone, arrival.receivedAt);
+}
+
+/** Service modules, by class and subclass. */
+export async function dispatch({ tx, modules }: ReceiveContext, arrivals: readonly Arrival[]): Promise<void> {
+  for (const arrival of travelling(arrivals)) await modules.dispatch(tx, arrival);
+}
+
+/** Rows, marks and totals of what is left; with the commit that follows, it is accepted. */
+export async function store(
+  { tx, peer, tree, seen, ledger, writer }: ReceiveContext,
+  arrivals: readonly Arrival[],
+): Promise<void> {
+  const kept = travelling(arrivals);
+  await writer.write(tx, peer.id, kept);
+  await ledger.settleArrived(tx, seen, kept);
+  for (const { stream, first, last } of runs(kept)) await seen.add(tx, stream, first, last, tree.get(stream.source)!);
+  for (const arrival of kept) arrival.accept();
+}
+
+/** Sequences of one stream that follow one another, as one interval. */
+function runs(arrivals: readonly Arrival[]): { stream: Stream; first: number; last: number }[] {
+  const list: { stream: Stream; first: number; last: number }[] = [];
+  for (const { header } of arrivals) {
+    const open = list.at(-1);
+    if (open && open.last + 1 === header.sequence && isSame(open.stream, header)) open.last = header.sequence;
+    else list.push({ stream: header, first: header.sequence, last: header.sequence });
+  }
+  return list;
+}
+
+const isSame = (a: Stream, b: Stream): boolean => a.source === b.source && a.epoch === b.epoch && a.lane === b.lane;

@@ -1,0 +1,174 @@
+import type { Mark, Message, Verdict } from '@backhaul/envelope';
+import { BackhaulError, type Clock, type Logger, type Metrics, toBackhaulError } from '@backhaul/runtime';
+import type { MailboxReader } from '@backhaul/spool';
+import type { ArtifactFile, Peer, RelayHandler } from '@backhaul/transport';
+import type { ArtifactStore } from '../artifacts/artifact-store.ts';
+import type { ComponentRecord } from '../directory/component-tree.ts';
+import type { Directory } from '../directory/directory.ts';
+import type { LastHeard } from '../directory/last-heard.ts';
+import { LedgerWriter } from '../ledger/ledger-writer.ts';
+import type { ModuleHost } from '../service-modules/module-host.ts';
+import type { Database, Transaction } from '../store/database.ts';
+import { Arrival } from './arrival.ts';
+import { GroupCommit, type Outcome } from './group-commit.ts';
+import { MessageWriter } from './message-writer.ts';
+import { RECEIVE_STAGES } from './receive.ts';
+import { Seen, type SeenChanges } from './seen.ts';
+
+/** Messages that one transaction may hold; more wait for the next. */
+const GROUP_MESSAGES = 2_048;
+const COMMIT_BUCKETS_SECONDS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5];
+
+export interface ReceiverOptions {
+  readonly database: Database;
+  readonly directory: Directory;
+  readonly lastHeard: LastHeard;
+  readonly modules: ModuleHost;
+  readonly mailboxes: MailboxReader;
+  readonly artifacts: ArtifactStore;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+interface Envelope {
+  readonly peer: ComponentRecord;
+  readonly messages: readonly Message[];
+}
+
+/**
+ * What arrives from below. Several envelopes share one transaction when they wait together; each has a savepoint of its
+ * own, so that one that fails does not take the others with it. The answer is given after the commit, never before.
+ */
+export class Receiver implements RelayHandler {
+  readonly mailboxes: MailboxReader;
+  readonly #options: ReceiverOptions;
+  readonly #seen = new Seen();
+  readonly #ledger: LedgerWriter;
+  readonly #writer = new MessageWriter();
+  readonly #group: GroupCommit<Envelope, readonly Verdict[]>;
+  readonly #figures: ReturnType<typeof figures>;
+
+  constructor(options: ReceiverOptions) {
+    this.#options = options;
+    this.mailboxes = options.mailboxes;
+    this.#ledger = new LedgerWriter(() => options.directory.tree);
+    this.#group = new GroupCommit(
+      (envelopes) => this.#commit(envelopes),
+      ({ messages }) => messages.length,
+      GROUP_MESSAGES,
+    );
+    this.#figures = figures(options.metrics);
+  }
+
+  readonly name = 'receiver';
+
+  async start(): Promise<void> {
+    await this.#seen.load(this.#options.database);
+  }
+
+  /** Answers everything that was taken, then takes nothing more. */
+  stop(): Promise<void> {
+    return this.#group.close();
+  }
+
+  admit({ identity }: Peer): void {
+    const { directory, lastHeard, clock } = this.#options;
+    directory.admit(identity);
+    lastHeard.heard(identity.id, clock.now());
+  }
+
+  async accept(peer: Peer, messages: readonly Message[]): Promise<readonly Verdict[]> {
+    if (messages.length === 0) return [];
+    return this.#group.submit({ peer: this.#options.directory.admit(peer.identity), messages });
+  }
+
+  marks({ identity }: Peer): readonly Mark[] {
+    return this.#seen.marks(identity.id);
+  }
+
+  artifact({ identity }: Peer, sha256: string): Promise<ArtifactFile> {
+    return this.#options.artifacts.forPeer(identity.id, sha256);
+  }
+
+  artifactServed({ identity }: Peer, sha256: string, bytes: number, complete: boolean): void {
+    this.#options.artifacts.served(identity.id, sha256, bytes, complete);
+  }
+
+  async #commit(envelopes: readonly Envelope[]): Promise<readonly Outcome<readonly Verdict[]>[]> {
+    const { database, clock } = this.#options;
+    const began = clock.monotonic();
+    const seen = this.#seen.changes();
+    const outcomes = await database.transaction(async (tx) => {
+      tx.afterCommit(() => seen.committed());
+      return this.#receiveAll(tx, seen, envelopes);
+    });
+    this.#figures.commitSeconds.observe((clock.monotonic() - began) / 1_000);
+    this.#count(outcomes);
+    return outcomes;
+  }
+
+  async #receiveAll(
+    tx: Transaction,
+    seen: SeenChanges,
+    envelopes: readonly Envelope[],
+  ): Promise<Outcome<readonly Verdict[]>[]> {
+    const outcomes: Outcome<readonly Verdict[]>[] = [];
+    for (const envelope of envelopes) {
+      const before = seen.snapshot();
+      try {
+        outcomes.push({ ok: true, result: await tx.savepoint(() => this.#receive(tx, seen, envelope)) });
+      } catch (error) {
+        seen.restore(before);
+        outcomes.push({ ok: false, error: this.#unexpected(envelope, error) });
+      }
+    }
+    return outcomes;
+  }
+
+  async #receive(tx: Transaction, seen: SeenChanges, { peer, messages }: Envelope): Promise<readonly Verdict[]> {
+    const { directory, modules, lastHeard, clock } = this.#options;
+    const now = clock.now();
+    const arrivals = messages.map((message) => new Arrival(message, now));
+    const context = {
+      tx, peer, seen, modules, tree: directory.tree, ledger: this.#ledger, writer: this.#writer, onDuplicate: () => this.#figures.duplicates.inc(),
+    }; // biome-ignore format: one line each is no clearer
+    for (const stage of RECEIVE_STAGES) await stage(context, arrivals);
+    tx.afterCommit(() => lastHeard.arrived(arrivals, now));
+    return arrivals.map(({ verdict }) => verdict!);
+  }
+
+  #unexpected({ peer }: Envelope, error: unknown): BackhaulError {
+    const refusal = toBackhaulError(error);
+    this.#options.logger.error({ error, peer: peer.id }, 'an envelope could not be stored');
+    return refusal.retryAfterMs === undefined && refusal.retryable
+      ? new BackhaulError(refusal.code, {
+          detail: refusal.detail ?? 'the envelope was not stored',
+          retryAfterMs: 5_000,
+          cause: error,
+        })
+      : refusal;
+  }
+
+  #count(outcomes: readonly Outcome<readonly Verdict[]>[]): void {
+    for (const outcome of outcomes) {
+      if (!outcome.ok) continue;
+      this.#figures.accepted.inc({}, outcome.result.filter(({ accepted }) => accepted).length);
+      for (const { accepted, code } of outcome.result)
+        if (!accepted) this.#figures.refused.inc({ code: code ?? 'none' });
+    }
+  }
+}
+
+function figures(metrics: Metrics) {
+  return {
+    accepted: metrics.counter('messages_accepted_total', 'Messages accepted from below, duplicates among them'),
+    duplicates: metrics.counter('messages_duplicate_total', 'Messages that had been stored before'),
+    refused: metrics.counter('messages_refused_total', 'Messages refused, by code', ['code']),
+    commitSeconds: metrics.histogram(
+      'commit_seconds',
+      'Time to take a group of envelopes, commit included',
+      COMMIT_BUCKETS_SECONDS,
+    ),
+  };
+}

@@ -1,0 +1,274 @@
+import { jsonData, type MessageResponse } from '@backhaul/envelope';
+import { BackhaulError } from '@backhaul/runtime';
+import { z } from 'zod';
+import { pageOf, pageQuery, readCursor, textKey, toPage } from '../api/paging.ts';
+import { type RouteRequest, route } from '../api/route.ts';
+import { readTarget, target } from '../api/target.ts';
+import type { Transaction } from '../store/database.ts';
+import { scopeColumns } from '../store/migrations.ts';
+import type { ScopeColumns } from '../store/schema.ts';
+import type { ScopedQueries } from '../store/scoped-queries.ts';
+import type { ArrivedMessage, HandleResult, ServiceModule } from './service-module.ts';
+
+export interface CommandTables {
+  commands: ScopeColumns & {
+    id: string;
+    command: string;
+    destination: string;
+    parameters: string;
+    createdAt: number;
+    expiresAt: number;
+  };
+  commandMembers: ScopeColumns & {
+    commandId: string;
+    component: string;
+    state: string;
+    code: string | null;
+    text: string | null;
+    /** data of the answer as JSON */
+    result: string | null;
+    updatedAt: number;
+  };
+}
+
+/** What a component understands; the list is the wire's. */
+const COMMANDS = ['ping', 'get-status', 'get-configuration'] as const;
+const MEMBER_STATES = ['pending', 'accepted', 'done', 'failed', 'refused', 'expired'] as const;
+/** A final word of the member itself replaces everything; our own `expired` only what is not final. */
+const OPEN_STATES = ['pending', 'accepted'];
+
+const HOUR_MS = 3_600_000;
+const MAX_LIFE_MS = 30 * 24 * HOUR_MS;
+
+const parameter = z.union([z.string().max(1024), z.number(), z.boolean()]);
+const commandRequest = z
+  .strictObject({
+    destination: target,
+    command: z
+      .string()
+      .max(64)
+      .meta({ description: COMMANDS.join(', ') }),
+    parameters: z.record(z.string().regex(/^[a-z][A-Za-z0-9]{0,63}$/), parameter).optional(),
+    expiresInMs: z.int().min(1_000).max(MAX_LIFE_MS).default(HOUR_MS),
+  })
+  .meta({ id: 'CommandRequest' });
+
+const commandSummary = z
+  .strictObject({
+    id: z.string(),
+    command: z.string(),
+    destination: z.unknown(),
+    customer: z.string(),
+    createdAt: z.int(),
+    expiresAt: z.int(),
+  })
+  .meta({ id: 'CommandSummary' });
+
+const commandState = z
+  .strictObject({
+    ...commandSummary.shape,
+    members: z.array(
+      z.strictObject({
+        component: z.string(),
+        state: z.enum(MEMBER_STATES),
+        code: z.string().optional(),
+        text: z.string().optional(),
+        result: z.unknown(),
+        updatedAt: z.int(),
+      }),
+    ),
+  })
+  .meta({ id: 'CommandState' });
+
+/** Commands and what became of them, member by member. The members are frozen when the command is given [DESIGN §5]. */
+export const commands: ServiceModule = {
+  name: 'commands',
+  subscriptions: [{ class: 'command', contentType: 'messageResponse' }],
+  migrations: [
+    {
+      owner: 'commands',
+      version: 1,
+      statements: (t) => [
+        `CREATE TABLE "commands" ("id" ${t.text} PRIMARY KEY, "command" ${t.text} NOT NULL, "destination" ${t.text} NOT NULL, "parameters" ${t.text} NOT NULL,
+          "createdAt" ${t.integer} NOT NULL, "expiresAt" ${t.integer} NOT NULL, ${scopeColumns(t)})`,
+        `CREATE TABLE "commandMembers" ("commandId" ${t.text} NOT NULL REFERENCES "commands" ("id") ON DELETE CASCADE, "component" ${t.text} NOT NULL,
+          "state" ${t.text} NOT NULL, "code" ${t.text}, "text" ${t.text}, "result" ${t.text}, "updatedAt" ${t.integer} NOT NULL,
+          ${scopeColumns(t)}, PRIMARY KEY ("commandId", "component"))`,
+        `CREATE INDEX "commandsByExpiry" ON "commands" ("expiresAt")`,
+      ],
+    },
+  ],
+  handle: settle,
+  tick: expire,
+  routes: [
+    route({
+      method: 'post',
+      path: '/commands',
+      tag: 'commands',
+      summary: 'Send a command to a component or a group',
+      body: commandRequest,
+      status: 202,
+      reply: z.strictObject({ id: z.string() }),
+      handle: send,
+    }),
+    route({
+      method: 'get',
+      path: '/commands',
+      tag: 'commands',
+      summary: 'Commands, the newest first',
+      query: pageQuery,
+      reply: pageOf(commandSummary),
+      handle: ({ queries, query }) => listCommands(queries, query),
+    }),
+    route({
+      method: 'get',
+      path: '/commands/:id',
+      tag: 'commands',
+      summary: 'One command and the outcome at each member',
+      params: z.strictObject({ id: z.string().max(64) }),
+      reply: commandState,
+      handle: ({ queries, params }) => readCommand(queries, params.id),
+    }),
+  ],
+};
+
+async function send({
+  services,
+  queries,
+  body,
+  now,
+}: RouteRequest<unknown, unknown, z.output<typeof commandRequest>>): Promise<{ id: string }> {
+  if (!COMMANDS.some((known) => known === body.command))
+    throw new BackhaulError('BH-E-COMMAND-UNKNOWN', { detail: body.command });
+  const { members, destination, scope } = await readTarget(services.directory, queries, body.destination);
+  const parameters = body.parameters ?? {};
+  return services.database.transaction(async (tx) => {
+    const id = await services.downward.send(tx, services.directory.tree, {
+      ...{
+        class: 'command',
+        subclass: body.command,
+        content: jsonData({ parameters }),
+        destination,
+        members,
+        expiresInMs: body.expiresInMs,
+      },
+    });
+    const row = {
+      id,
+      command: body.command,
+      destination: JSON.stringify(body.destination),
+      parameters: JSON.stringify(parameters),
+    };
+    await tx.db
+      .insertInto('commands')
+      .values({ ...row, ...scope, createdAt: now, expiresAt: now + body.expiresInMs })
+      .execute();
+    for (const component of members) {
+      const { customer, site } = services.directory.tree.get(component)!;
+      const columns = { customer, site, instance: null, class: 'command' };
+      await tx.db
+        .insertInto('commandMembers')
+        .values({
+          ...columns,
+          commandId: id,
+          component,
+          state: 'pending',
+          code: null,
+          text: null,
+          result: null,
+          updatedAt: now,
+        })
+        .execute();
+    }
+    return { id };
+  });
+}
+
+async function settle(tx: Transaction, message: ArrivedMessage): Promise<HandleResult> {
+  const answer = message.content();
+  if (answer.type !== 'messageResponse') return undefined;
+  const key = { commandId: answer.request, component: message.header.source };
+  const member = await tx.db
+    .selectFrom('commandMembers')
+    .select('state')
+    .where((eb) => eb.and(key))
+    .executeTakeFirst();
+  if (!member) return { note: `${key.component} was not asked ${key.commandId}` };
+  if (answer.status === 'accepted' && member.state !== 'pending') return undefined;
+  const outcome = {
+    state: answer.status,
+    code: answer.code ?? null,
+    text: answer.text,
+    result: resultOf(answer),
+    updatedAt: message.receivedAt,
+  };
+  await tx.db
+    .updateTable('commandMembers')
+    .set(outcome)
+    .where((eb) => eb.and(key))
+    .execute();
+  return undefined;
+}
+
+/** JSON as it is, other text as a string. */
+function resultOf({ data }: MessageResponse): string | null {
+  if (!data) return null;
+  return data.mimeType === 'application/json' && data.encoding === 'none' ? data.text : JSON.stringify(data.text);
+}
+
+async function expire(tx: Transaction, now: number): Promise<void> {
+  const over = tx.db.selectFrom('commands').select('id').where('expiresAt', '<=', now);
+  const outcome = { state: 'expired', code: 'BH-E-EXPIRED', updatedAt: now };
+  await tx.db
+    .updateTable('commandMembers')
+    .set(outcome)
+    .where('state', 'in', OPEN_STATES)
+    .where('commandId', 'in', over)
+    .execute();
+}
+
+async function listCommands(queries: ScopedQueries, page: z.output<typeof pageQuery>) {
+  const [before] = readCursor(page, textKey) ?? ['~'];
+  const rows = await queries
+    .from('commands')
+    .selectAll()
+    .where('id', '<', before)
+    .orderBy('id', 'desc')
+    .limit(page.limit + 1)
+    .execute();
+  return toPage(rows, page, ({ id }) => [id], asSummary);
+}
+
+async function readCommand(queries: ScopedQueries, id: string) {
+  const row = await queries.from('commands').selectAll().where('id', '=', id).executeTakeFirst();
+  if (!row) throw new BackhaulError('BH-E-NOT-FOUND', { detail: `command ${id}` });
+  const members = await queries
+    .from('commandMembers')
+    .selectAll()
+    .where('commandId', '=', id)
+    .orderBy('component')
+    .execute();
+  return { ...asSummary(row), members: members.map(asMember) };
+}
+
+function asSummary({ id, command, destination, customer, createdAt, expiresAt }: CommandTables['commands']) {
+  return { id, command, destination: JSON.parse(destination) as unknown, customer, createdAt, expiresAt };
+}
+
+function asMember({ component, state, code, text, result, updatedAt }: CommandTables['commandMembers']) {
+  return {
+    ...{ component, state: state as (typeof MEMBER_STATES)[number], updatedAt, result: safeJson(result) },
+    ...(code === null ? {} : { code }),
+    ...(text === null ? {} : { text }),
+  };
+}
+
+/** An answer that says it is JSON and is not is shown as text. */
+function safeJson(text: string | null): unknown {
+  if (text === null) return null;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}

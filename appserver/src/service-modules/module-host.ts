@@ -1,0 +1,192 @@
+import { BackhaulError, type Clock, type Logger, type Metrics } from '@backhaul/runtime';
+import type { Arrival } from '../receiver/arrival.ts';
+import type { Transaction } from '../store/database.ts';
+import {
+  type HandleResult,
+  isSubscribed,
+  type ModuleContext,
+  type ServiceModule,
+  type TransferRequest,
+} from './service-module.ts';
+
+/** A module that holds a transaction longer than this has failed. */
+const HANDLE_LIMIT_MS = 5_000;
+/** So many faults in a row, and a module is taken out until the next start. */
+const FAULTS_TOLERATED = 20;
+
+interface Hosted {
+  readonly module: ServiceModule;
+  faultsInARow: number;
+  faults: number;
+  lastFault: string | undefined;
+}
+
+export interface ModuleReport {
+  readonly name: string;
+  readonly state: 'running' | 'taken out';
+  readonly faults: number;
+  readonly lastFault?: string;
+}
+
+/** Ends the savepoint of a message that a module refused. */
+class Refused extends Error {}
+
+/** Runs the service modules, each apart from the others and from the message. */
+export class ModuleHost {
+  readonly #hosted: readonly Hosted[];
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #failures: ReturnType<Metrics['counter']>;
+
+  constructor(modules: readonly ServiceModule[], clock: Clock, logger: Logger, metrics: Metrics) {
+    this.#hosted = modules.map((module) => ({ module, faultsInARow: 0, faults: 0, lastFault: undefined }));
+    this.#clock = clock;
+    this.#logger = logger;
+    this.#failures = metrics.counter('module_failures_total', 'Messages or ticks on which a service module failed', [
+      'module',
+    ]);
+  }
+
+  async start(context: ModuleContext): Promise<void> {
+    for (const { module } of this.#hosted) await module.start?.(context);
+  }
+
+  async stop(): Promise<void> {
+    for (const { module } of this.#hosted.toReversed()) await module.stop?.();
+  }
+
+  /** Gives a message to everybody who subscribed to it, in the order of the list; one refusal undoes what others wrote. */
+  async dispatch(tx: Transaction, arrival: Arrival): Promise<void> {
+    const interested = this.#hosted.filter(
+      (h) => isRunning(h) && h.module.handle && isSubscribed(h.module, arrival.header),
+    );
+    if (interested.length === 0 || !readable(arrival)) return;
+    const handleAll = async () => {
+      for (const hosted of interested) {
+        await this.#handle(tx, hosted, arrival);
+        if (arrival.verdict) throw new Refused();
+      }
+    };
+    await tx.savepoint(handleAll).catch((error) => {
+      if (!(error instanceof Refused)) throw error;
+    });
+  }
+
+  async tick(tx: Transaction, now: number): Promise<void> {
+    for (const hosted of this.#hosted) {
+      const { tick } = hosted.module;
+      if (tick && isRunning(hosted)) await this.#apart(tx, hosted, (lent) => tick.call(hosted.module, lent, now));
+    }
+  }
+
+  /** @throws BH-E-BULK-REFUSED when a module says no */
+  authorizeTransfer(request: TransferRequest): void {
+    for (const { module } of this.#hosted) {
+      const answer = module.authorizeTransfer?.(request);
+      if (answer?.allowed !== false) continue;
+      throw new BackhaulError('BH-E-BULK-REFUSED', {
+        detail: `${module.name}: ${answer.reason}`,
+        retryAfterMs: answer.waitMs,
+      });
+    }
+  }
+
+  report(): ModuleReport[] {
+    return this.#hosted.map((hosted) => ({
+      name: hosted.module.name,
+      state: isRunning(hosted) ? 'running' : 'taken out',
+      faults: hosted.faults,
+      ...(hosted.lastFault === undefined ? {} : { lastFault: hosted.lastFault }),
+    }));
+  }
+
+  async #handle(tx: Transaction, hosted: Hosted, arrival: Arrival): Promise<void> {
+    const { module } = hosted;
+    const outcome = await this.#apart(tx, hosted, (lent) => module.handle!(lent, arrival));
+    if ('failed' in outcome) return arrival.addNote(`${module.name} failed: ${outcome.failed}`);
+    settle(arrival, module, outcome.result);
+  }
+
+  /** Whatever the module wrote is undone when it throws or does not come back; nobody else notices. */
+  async #apart<T>(
+    tx: Transaction,
+    hosted: Hosted,
+    work: (lent: Transaction) => Promise<T>,
+  ): Promise<{ result: T } | { failed: string }> {
+    const lent = new LentTransaction(tx);
+    try {
+      const result = await tx.savepoint(() => this.#inTime(work(lent)));
+      hosted.faultsInARow = 0;
+      return { result };
+    } catch (error) {
+      return { failed: this.#fault(hosted, error) };
+    } finally {
+      lent.takeBack();
+    }
+  }
+
+  #inTime<T>(work: Promise<T>): Promise<T> {
+    const { promise, reject } = Promise.withResolvers<never>();
+    const timer = this.#clock.after(HANDLE_LIMIT_MS, () => reject(new Error(`no result after ${HANDLE_LIMIT_MS} ms`)));
+    return Promise.race([work, promise]).finally(() => timer.cancel());
+  }
+
+  #fault(hosted: Hosted, error: unknown): string {
+    const text = error instanceof Error ? error.message : String(error);
+    hosted.faults++;
+    hosted.faultsInARow++;
+    hosted.lastFault = text;
+    this.#failures.inc({ module: hosted.module.name });
+    this.#logger.error({ error, module: hosted.module.name }, 'a service module failed');
+    if (!isRunning(hosted))
+      this.#logger.error({ module: hosted.module.name }, 'a service module is taken out after repeated faults');
+    return text;
+  }
+}
+
+const isRunning = (hosted: Hosted): boolean => hosted.faultsInARow < FAULTS_TOLERATED;
+
+/** What cannot be read is the sender's fault, not the module's: refused with the reader's own code. */
+function readable(arrival: Arrival): boolean {
+  try {
+    arrival.content();
+    return true;
+  } catch (error) {
+    if (!(error instanceof BackhaulError)) throw error;
+    arrival.refuse(error.code, error.detail ?? error.sentence);
+    return false;
+  }
+}
+
+function settle(arrival: Arrival, module: ServiceModule, result: HandleResult): void {
+  if (result === undefined) return;
+  if ('note' in result) arrival.addNote(`${module.name}: ${result.note}`);
+  else arrival.refuse(result.refuse, `${module.name}: ${result.detail}`);
+}
+
+/** A transaction lent for one call: a module that comes back late finds it closed instead of writing into another's. */
+class LentTransaction implements Transaction {
+  #tx: Transaction | undefined;
+
+  constructor(tx: Transaction) {
+    this.#tx = tx;
+  }
+
+  get db() {
+    return this.#open().db;
+  }
+
+  run: Transaction['run'] = (sql, rows) => this.#open().run(sql, rows);
+  all: Transaction['all'] = (sql, parameters) => this.#open().all(sql, parameters);
+  savepoint: Transaction['savepoint'] = (work) => this.#open().savepoint(work);
+  afterCommit: Transaction['afterCommit'] = (action) => this.#open().afterCommit(action);
+
+  takeBack(): void {
+    this.#tx = undefined;
+  }
+
+  #open(): Transaction {
+    if (!this.#tx) throw new Error('the transaction of this call is over');
+    return this.#tx;
+  }
+}

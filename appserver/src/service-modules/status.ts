@@ -1,0 +1,122 @@
+import { readStatus, type StatusNode } from '@backhaul/envelope';
+import type { Bus } from '../bus/bus.ts';
+import type { Transaction } from '../store/database.ts';
+import { type ColumnTypes, scopeColumns } from '../store/migrations.ts';
+import type { ScopeColumns } from '../store/schema.ts';
+import { type ArrivedMessage, type HandleResult, type ServiceModule, scopeColumnsOf } from './service-module.ts';
+
+/** The newest heartbeat and the newest notice of each component. */
+export interface StatusTables {
+  componentStatus: ScopeColumns & {
+    component: string;
+    state: string | null;
+    version: string | null;
+    backlog: number | null;
+    oldestMs: number | null;
+    nextRetryMs: number | null;
+    /** the status tree as JSON */
+    tree: string | null;
+    heartbeatMadeAt: number | null;
+    heartbeatAt: number | null;
+    notice: string | null;
+    noticeAt: number | null;
+  };
+}
+
+const EMPTY = {
+  ...{ state: null, version: null, backlog: null, oldestMs: null, nextRetryMs: null, tree: null },
+  ...{ heartbeatMadeAt: null, heartbeatAt: null, notice: null, noticeAt: null },
+};
+
+/** How the components are, by their own word. Whether one is overdue is seen from when it was last heard. */
+export class Status implements ServiceModule {
+  readonly name = 'status';
+  readonly subscriptions = [
+    { class: 'infrastructure', subclass: 'heartbeat' },
+    { class: 'infrastructure', subclass: 'notice' },
+  ];
+  readonly migrations = [
+    {
+      owner: 'status',
+      version: 1,
+      statements: (t: ColumnTypes) => [
+        `CREATE TABLE "componentStatus" ("component" ${t.text} PRIMARY KEY, "state" ${t.text}, "version" ${t.text}, "backlog" ${t.integer},
+          "oldestMs" ${t.integer}, "nextRetryMs" ${t.integer}, "tree" ${t.text}, "heartbeatMadeAt" ${t.integer}, "heartbeatAt" ${t.integer},
+          "notice" ${t.text}, "noticeAt" ${t.integer}, ${scopeColumns(t)})`,
+      ],
+    },
+  ];
+  #bus: Bus | undefined;
+
+  async start({ bus }: { bus: Bus }): Promise<void> {
+    this.#bus = bus;
+  }
+
+  async handle(tx: Transaction, message: ArrivedMessage): Promise<HandleResult> {
+    return message.header.subclass === 'notice' ? this.#notice(tx, message) : heartbeat(tx, message);
+  }
+
+  async #notice(tx: Transaction, message: ArrivedMessage): Promise<HandleResult> {
+    const content = message.content();
+    if (content.type !== 'event') return undefined;
+    const { eventId, occurredAt } = content;
+    await keep(tx, message, { notice: eventId, noticeAt: occurredAt }, 'noticeAt', occurredAt);
+    const { source } = message.header;
+    tx.afterCommit(() =>
+      this.#bus?.publish({
+        topic: `component.${eventId}`,
+        at: message.receivedAt,
+        customer: message.scope.customer,
+        body: { component: source },
+      }),
+    );
+    return undefined;
+  }
+}
+
+async function heartbeat(tx: Transaction, message: ArrivedMessage): Promise<HandleResult> {
+  const { madeAt, root } = readStatus(message.content());
+  const { source } = message.header;
+  if (root.id !== source) return { refuse: 'BH-E-SPOOF', detail: `the status is of ${root.id}, sent by ${source}` };
+  await keep(
+    tx,
+    message,
+    { ...figures(root), tree: JSON.stringify(root), heartbeatMadeAt: madeAt, heartbeatAt: message.receivedAt },
+    'heartbeatMadeAt',
+    madeAt,
+  );
+  return undefined;
+}
+
+function figures({ state, version, backlog, oldestMs, nextRetryMs }: StatusNode) {
+  return {
+    state,
+    version: version ?? null,
+    backlog: backlog ?? null,
+    oldestMs: oldestMs ?? null,
+    nextRetryMs: nextRetryMs ?? null,
+  };
+}
+
+/** The newest wins by the clock of the component itself, which made both. */
+async function keep(
+  tx: Transaction,
+  message: ArrivedMessage,
+  values: Partial<StatusTables['componentStatus']>,
+  timeColumn: 'noticeAt' | 'heartbeatMadeAt',
+  at: number,
+): Promise<void> {
+  const component = message.header.source;
+  await tx.db
+    .insertInto('componentStatus')
+    .values({ ...EMPTY, ...values, ...scopeColumnsOf(message), instance: null, class: null, component })
+    .onConflict((conflict) =>
+      conflict
+        .column('component')
+        .doUpdateSet(values)
+        .where((eb) =>
+          eb.or([eb(`componentStatus.${timeColumn}`, 'is', null), eb(`componentStatus.${timeColumn}`, '<=', at)]),
+        ),
+    )
+    .execute();
+}

@@ -1,0 +1,8 @@
+import type { ServiceModule } from '../service-modules/service-module.ts';
+import { CORE_MIGRATIONS } from './core-migrations.ts';
+import type { Migration } from './migrations.ts';
+
+/** Everything the store must hold: the core's tables first, then the modules' in their order. */
+export function allMigrations(modules: readonly ServiceModule[]): Migration[] {
+  return [...CORE_MIGRATIONS, ...modules.flatMap((module) => module.migrations)];
+}

@@ -1,0 +1,66 @@
+import { type Migration, scopeColumns } from './migrations.ts';
+
+/** The tables that belong to no service module. */
+export const CORE_MIGRATIONS: readonly Migration[] = [
+  {
+    owner: 'core',
+    version: 1,
+    statements: (t) => [
+      // This store's own memory: epochs, hashed secrets
+      `CREATE TABLE "facts" ("name" ${t.text} PRIMARY KEY, "value" ${t.text} NOT NULL)`,
+      `CREATE TABLE "numbering" ("lane" ${t.integer} PRIMARY KEY, "last" ${t.integer} NOT NULL)`,
+
+      // Directory
+      `CREATE TABLE "customers" ("id" ${t.text} PRIMARY KEY, "name" ${t.text} NOT NULL, "createdAt" ${t.integer} NOT NULL, ${scopeColumns(t)})`,
+      `CREATE TABLE "sites" ("name" ${t.text} NOT NULL, "createdAt" ${t.integer} NOT NULL, ${scopeColumns(t)}, PRIMARY KEY ("customer", "name"))`,
+      `CREATE TABLE "components" ("id" ${t.text} PRIMARY KEY, "kind" ${t.text} NOT NULL, "parent" ${t.text} NOT NULL, "state" ${t.text} NOT NULL,
+        "createdAt" ${t.integer} NOT NULL, "lastHeardAt" ${t.integer}, "membershipVersion" ${t.integer} NOT NULL,
+        "membershipHash" ${t.text} NOT NULL, ${scopeColumns(t)})`,
+      `CREATE TABLE "groups" ("name" ${t.text} PRIMARY KEY, "kind" ${t.text} NOT NULL, "createdAt" ${t.integer} NOT NULL, ${scopeColumns(t)})`,
+      `CREATE TABLE "groupMembers" ("groupName" ${t.text} NOT NULL REFERENCES "groups" ("name") ON DELETE CASCADE,
+        "component" ${t.text} NOT NULL REFERENCES "components" ("id"), PRIMARY KEY ("groupName", "component"))`,
+
+      // Messages, both directions
+      `CREATE TABLE "messages" ("number" ${t.serial}, "id" ${t.text} NOT NULL, "direction" ${t.text} NOT NULL, "subclass" ${t.text} NOT NULL,
+        "classification" ${t.text} NOT NULL, "contentType" ${t.text} NOT NULL, "source" ${t.text} NOT NULL, "epoch" ${t.text} NOT NULL,
+        "lane" ${t.integer} NOT NULL, "sequence" ${t.integer} NOT NULL, "madeAt" ${t.integer} NOT NULL, "receivedAt" ${t.integer} NOT NULL,
+        "peer" ${t.text} NOT NULL, "eventKey" ${t.text}, "inReplyTo" ${t.text}, "note" ${t.text}, "header" ${t.bytes} NOT NULL,
+        "body" ${t.bytes} NOT NULL, ${scopeColumns(t)})`,
+      `CREATE INDEX "messagesById" ON "messages" ("id")`,
+      `CREATE INDEX "messagesByClass" ON "messages" ("class", "subclass", "number")`,
+      `CREATE INDEX "messagesBySource" ON "messages" ("source", "number")`,
+      `CREATE INDEX "messagesByReceipt" ON "messages" ("receivedAt")`,
+      `CREATE TABLE "classTotals" ("subclass" ${t.text} NOT NULL, "direction" ${t.text} NOT NULL, "messages" ${t.integer} NOT NULL,
+        "bytes" ${t.integer} NOT NULL, ${scopeColumns(t)})`,
+      `CREATE UNIQUE INDEX "classTotalsKey" ON "classTotals" ("customer", "site", "class", "subclass", "direction")`,
+
+      // What has arrived, and what will not arrive and why
+      `CREATE TABLE "seen" ("source" ${t.text} NOT NULL, "epoch" ${t.text} NOT NULL, "lane" ${t.integer} NOT NULL, "first" ${t.integer} NOT NULL,
+        "last" ${t.integer} NOT NULL, ${scopeColumns(t)}, PRIMARY KEY ("source", "epoch", "lane", "first"))`,
+      `CREATE TABLE "tombstones" ("source" ${t.text} NOT NULL, "epoch" ${t.text} NOT NULL, "lane" ${t.integer} NOT NULL, "first" ${t.integer} NOT NULL,
+        "last" ${t.integer} NOT NULL, "reason" ${t.text} NOT NULL, "rule" ${t.text}, "aggregate" ${t.text}, "at" ${t.text} NOT NULL,
+        "recordedAt" ${t.integer} NOT NULL, ${scopeColumns(t)}, PRIMARY KEY ("source", "epoch", "lane", "first"))`,
+      `CREATE INDEX "tombstonesByAggregate" ON "tombstones" ("aggregate")`,
+      `CREATE INDEX "tombstonesByTime" ON "tombstones" ("recordedAt")`,
+      `CREATE TABLE "streams" ("source" ${t.text} NOT NULL, "epoch" ${t.text} NOT NULL, "lane" ${t.integer} NOT NULL,
+        "settledThrough" ${t.integer} NOT NULL, ${scopeColumns(t)}, PRIMARY KEY ("source", "epoch", "lane"))`,
+
+      // Back-channel
+      `CREATE TABLE "mailboxOwners" ("owner" ${t.text} PRIMARY KEY, "last" ${t.integer} NOT NULL, "acknowledged" ${t.integer} NOT NULL,
+        "messages" ${t.integer} NOT NULL, "bytes" ${t.integer} NOT NULL)`,
+      `CREATE TABLE "mailboxMessages" ("id" ${t.text} PRIMARY KEY, "header" ${t.bytes} NOT NULL, "body" ${t.bytes} NOT NULL,
+        "receivedAt" ${t.integer} NOT NULL, "expiresAt" ${t.integer})`,
+      `CREATE TABLE "mailboxEntries" ("owner" ${t.text} NOT NULL, "number" ${t.integer} NOT NULL, "bytes" ${t.integer} NOT NULL,
+        "messageId" ${t.text} NOT NULL REFERENCES "mailboxMessages" ("id"), PRIMARY KEY ("owner", "number"))`,
+      `CREATE INDEX "mailboxEntriesByMessage" ON "mailboxEntries" ("messageId")`,
+      `CREATE INDEX "mailboxMessagesByExpiry" ON "mailboxMessages" ("expiresAt")`,
+
+      // Bulk
+      `CREATE TABLE "artifacts" ("sha256" ${t.text} PRIMARY KEY, "name" ${t.text} NOT NULL, "version" ${t.text} NOT NULL, "size" ${t.integer} NOT NULL,
+        "manifest" ${t.text} NOT NULL, "signature" ${t.text} NOT NULL, "publicKey" ${t.text} NOT NULL, "publishedAt" ${t.integer} NOT NULL, ${scopeColumns(t)})`,
+      `CREATE TABLE "artifactFetches" ("number" ${t.serial}, "sha256" ${t.text} NOT NULL, "peer" ${t.text} NOT NULL, "bytes" ${t.integer} NOT NULL,
+        "complete" ${t.integer} NOT NULL, "at" ${t.integer} NOT NULL, ${scopeColumns(t)})`,
+      `CREATE INDEX "artifactFetchesByArtifact" ON "artifactFetches" ("sha256", "number")`,
+    ],
+  },
+];

@@ -1,0 +1,226 @@
+import { mkdirSync, rmSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { BackhaulError } from '@backhaul/runtime';
+import { Kysely } from 'kysely';
+import type { Database, DatabaseStats, SqlRow, Transaction } from './database.ts';
+import { type Migration, migrate } from './migrations.ts';
+import type { Schema } from './schema.ts';
+import { StatementCache, sqliteDialect } from './sqlite-dialect.ts';
+
+const BUSY_TIMEOUT_MS = 5_000;
+/** Pages of the write-ahead log between checkpoints: each checkpoint syncs twice, so not too few (16 MiB). */
+const CHECKPOINT_PAGES = 4_000;
+const CACHE_KIB = 16_384;
+
+const SQLITE_FULL = 13;
+const SQLITE_BUSY = 5;
+
+export interface SqliteOptions {
+  /** the file; its folder is made */
+  readonly path: string;
+  readonly migrations: readonly Migration[];
+}
+
+/**
+ * SQLite as the store. Invariants:
+ * - one writing connection, used by one transaction at a time (`#turn`); a second, read-only one serves all reads
+ * - `synchronous=FULL` in WAL mode: COMMIT returns after the log is synced, so an answer sent after it is true
+ * - one process per file: the `.lock` file beside it is a database held in an exclusive transaction for as long as this one runs,
+ *   which the kernel lets go when the process dies, however it dies
+ */
+export class SqliteDatabase implements Database {
+  readonly name = 'store';
+  readonly #options: SqliteOptions;
+  #lock: DatabaseSync | undefined;
+  #writer: DatabaseSync | undefined;
+  #readerConnection: DatabaseSync | undefined;
+  #statements: StatementCache | undefined;
+  #readerStatements: StatementCache | undefined;
+  #kysely: Kysely<Schema> | undefined;
+  #reader: Kysely<Schema> | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
+  #commits = 0;
+  #rollbacks = 0;
+
+  constructor(options: SqliteOptions) {
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    const { path, migrations } = this.#options;
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    this.#lock = lockFile(lockPath(path));
+    try {
+      this.#writer = openWriter(path);
+      await migrate(this.#writer, migrations);
+      this.#readerConnection = new DatabaseSync(path, { readOnly: true, timeout: BUSY_TIMEOUT_MS });
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+    this.#statements = new StatementCache(this.#writer);
+    this.#kysely = new Kysely<Schema>({ dialect: sqliteDialect(this.#statements) });
+    this.#readerStatements = new StatementCache(this.#readerConnection);
+    this.#reader = new Kysely<Schema>({ dialect: sqliteDialect(this.#readerStatements) });
+  }
+
+  async stop(): Promise<void> {
+    await this.#turn;
+    for (const connection of [this.#readerConnection, this.#writer, this.#lock])
+      if (connection?.isOpen) connection.close();
+    this.#reader = this.#kysely = this.#readerStatements = undefined;
+  }
+
+  get reader(): Kysely<Schema> {
+    if (!this.#reader) throw closed();
+    return this.#reader;
+  }
+
+  async read<T>(sql: string, parameters: SqlRow): Promise<T[]> {
+    if (!this.#readerStatements) throw closed();
+    return this.#readerStatements.get(sql).all(...parameters) as T[];
+  }
+
+  transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+    const result = this.#turn.then(() => this.#run(work));
+    this.#turn = result.catch(() => undefined);
+    return result;
+  }
+
+  async backup(toPath: string): Promise<void> {
+    await backupDatabase(this.#options.path, toPath);
+  }
+
+  stats(): DatabaseStats {
+    const sizes = ['', '-wal'].map((end) => statSync(this.#options.path + end, { throwIfNoEntry: false })?.size ?? 0);
+    return { commits: this.#commits, rollbacks: this.#rollbacks, bytes: sizes[0]! + sizes[1]! };
+  }
+
+  identity(): string {
+    const { ino, birthtimeMs } = statSync(this.#options.path);
+    return `${ino}:${Math.round(birthtimeMs)}`;
+  }
+
+  async #run<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+    const writer = this.#writer;
+    if (!this.#kysely || !writer?.isOpen) throw closed();
+    const tx = new SqliteTransaction(writer, this.#kysely, this.#statements!);
+    try {
+      writer.exec('BEGIN IMMEDIATE');
+      const result = await work(tx);
+      writer.exec('COMMIT');
+      this.#commits++;
+      tx.committed();
+      return result;
+    } catch (error) {
+      if (writer.isTransaction) writer.exec('ROLLBACK');
+      this.#rollbacks++;
+      throw asStoreError(error);
+    }
+  }
+}
+
+class SqliteTransaction implements Transaction {
+  readonly db: Kysely<Schema>;
+  readonly #connection: DatabaseSync;
+  readonly #statements: StatementCache;
+  #after: (() => void)[] = [];
+  #depth = 0;
+
+  constructor(connection: DatabaseSync, db: Kysely<Schema>, statements: StatementCache) {
+    this.#connection = connection;
+    this.db = db;
+    this.#statements = statements;
+  }
+
+  async run(sql: string, rows: readonly SqlRow[]): Promise<number> {
+    const statement = this.#statements.get(sql);
+    let changes = 0;
+    for (const row of rows) changes += Number(statement.run(...row).changes);
+    return changes;
+  }
+
+  async all<T>(sql: string, parameters: SqlRow): Promise<T[]> {
+    return this.#statements.get(sql).all(...parameters) as T[];
+  }
+
+  async savepoint<T>(work: () => Promise<T>): Promise<T> {
+    const name = `step${++this.#depth}`;
+    const kept = this.#after.length;
+    this.#connection.exec(`SAVEPOINT ${name}`);
+    try {
+      return await work();
+    } catch (error) {
+      if (this.#connection.isTransaction) this.#connection.exec(`ROLLBACK TO ${name}`);
+      this.#after.length = kept;
+      throw asStoreError(error);
+    } finally {
+      if (this.#connection.isTransaction) this.#connection.exec(`RELEASE ${name}`);
+      this.#depth--;
+    }
+  }
+
+  afterCommit(action: () => void): void {
+    this.#after.push(action);
+  }
+
+  committed(): void {
+    for (const action of this.#after) action();
+  }
+}
+
+const closed = (): BackhaulError => new BackhaulError('BH-E-DRAINING', { detail: 'the store is closed' });
+
+/** Copies a store that may be in use by another process, into a new file. */
+export async function backupDatabase(fromPath: string, toPath: string): Promise<void> {
+  if (statSync(toPath, { throwIfNoEntry: false }))
+    throw new BackhaulError('BH-E-CONFLICT', { detail: `${toPath} exists` });
+  const source = new DatabaseSync(fromPath, { readOnly: true, timeout: BUSY_TIMEOUT_MS });
+  try {
+    source.prepare('VACUUM INTO ?').run(toPath);
+  } catch (error) {
+    rmSync(toPath, { force: true });
+    throw asStoreError(error);
+  } finally {
+    source.close();
+  }
+}
+
+export const databasePath = (dataDirectory: string): string => join(dataDirectory, 'store', 'appserver.db');
+
+const lockPath = (path: string): string => `${path.replace(/\.db$/, '')}.lock`;
+
+function openWriter(path: string): DatabaseSync {
+  const connection = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
+  connection.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
+    PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}; PRAGMA cache_size = -${CACHE_KIB}; PRAGMA temp_store = MEMORY;
+    PRAGMA trusted_schema = OFF;`);
+  return connection;
+}
+
+function lockFile(path: string): DatabaseSync {
+  const lock = new DatabaseSync(path, { timeout: 0 });
+  try {
+    lock.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
+    return lock;
+  } catch (error) {
+    lock.close();
+    if (sqliteCode(error) !== SQLITE_BUSY) throw error;
+    throw new BackhaulError('BH-E-SPOOL-LOCKED', { detail: path, cause: error });
+  }
+}
+
+function sqliteCode(error: unknown): number | undefined {
+  return error instanceof Error && 'errcode' in error ? Number(error.errcode) & 0xff : undefined;
+}
+
+/** A full disk is a wait for the sender, not a failure of the message. */
+function asStoreError(error: unknown): unknown {
+  if (sqliteCode(error) !== SQLITE_FULL) return error;
+  return new BackhaulError('BH-E-SPOOL-STOPPED', {
+    detail: 'the disk of the application server is full',
+    retryAfterMs: 10_000,
+    cause: error,
+  });
+}
