@@ -189,8 +189,7 @@ async function holdPoll(context: RouteContext, exchange: Exchange): Promise<void
   const { ack, peer, gone, waitMs, raw } = exchange;
   if (!ack) return;
   const owner = peer.identity.id;
-  context.holds.end(owner);
-  if (waitMs === 0 || raw.length > 0 || context.draining()) return;
+  if (waitMs === 0 || raw.length > 0 || context.draining()) return context.holds.end(owner);
   const outcome = await context.holds.hold(context.handler.mailboxes, owner, waitMs, gone);
   exchange.ended = outcome === 'ended';
   context.handler.admit(peer); // [T-A15] revoked while it was held

@@ -65,6 +65,19 @@ describe('one hop over a line that fails', () => {
     await until('it has left the mailbox', () => above.handler.mailboxes.depth(PROXY) === 0);
   });
 
+  it('the parent was restarted while nothing was in flight: it is not kept waiting for numbers it cannot know', async () => {
+    await below.submit(spoolEntries(1, 5));
+    await drained();
+    const port = Number(new URL(above.listener.url).port);
+    await above.stop();
+    above = await upper({ port });
+    await until('it is polled', async () => /relay_held_polls 1/.test(await above.metrics.text()));
+    const began = performance.now();
+    await below.submit(spoolEntries(6, 5));
+    await drained();
+    expect(performance.now() - began).to.be.below(5000);
+  });
+
   it('the parent is away and comes back as another process: numbers begin anew', async () => {
     await below.submit(spoolEntries(1, 5));
     await drained();

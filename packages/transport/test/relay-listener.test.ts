@@ -4,7 +4,7 @@ import { leakCheck, until } from '@backhaul/testkit';
 import { expect } from 'chai';
 import { certificates, TRUST_DOMAIN, type Upper, upper } from './support/hop.ts';
 import { downwardMessage, MLM, messageId, PROXY, parts, sequencesOf } from './support/messages.ts';
-import { RawPeer, replyOf } from './support/raw-request.ts';
+import { type RawAnswer, RawPeer, replyOf } from './support/raw-request.ts';
 
 const EPOCH_PLACE = 'feed000000000001';
 const TYPE = contentTypeOf('b0undary');
@@ -156,8 +156,17 @@ describe('relay listener', () => {
 
     it('more requests of one peer at one time than it may have, and none of another peer', async () => {
       const proxy = peer();
-      above.handler.before = () => new Promise((resolve) => setTimeout(resolve, 100));
-      const answers = await Promise.all(Array.from({ length: 20 }, (_, i) => proxy.post([parts(i + 1)])));
+      let open = (): void => {};
+      const gate = new Promise<void>((resolve) => {
+        open = resolve;
+      });
+      above.handler.before = () => gate;
+      const answers: RawAnswer[] = [];
+      const sendOne = async (n: number): Promise<void> => {
+        answers.push(await proxy.post([parts(n)]));
+        if (answers.length === 4) open();
+      };
+      await Promise.all(Array.from({ length: 20 }, (_, i) => sendOne(i + 1)));
       const busy = answers.filter((answer) => answer.code === 'BH-E-BUSY');
       expect(busy).to.have.length(4);
       expect(busy[0]!.headers['retry-after']).to.equal('1');

@@ -171,6 +171,15 @@ describe('uplink', () => {
       await until('it is here', () => below.downward.received.length === 1);
     });
 
+    it('is not asked again while what it gave is being stored', async () => {
+      await connect();
+      below.downward.takesMs = 100;
+      above.handler.mailboxes.put(PROXY, downwardMessage(1));
+      await until('it has left the mailbox', () => above.handler.mailboxes.depth(PROXY) === 0);
+      await new Promise((resolve) => setTimeout(resolve, 150));
+      expect(below.downward.received).to.deep.equal([messageId(1)]);
+    });
+
     it('reads a mailbox of another epoch from its beginning', async () => {
       above.handler.mailboxes.put(PROXY, downwardMessage(1));
       await connect({ acknowledged: { epoch: 'lost', through: 9 } });

@@ -66,6 +66,7 @@ export async function upper(options: Partial<RelayListenerOptions> = {}): Promis
 export class RecordingDownward implements DownwardHandler {
   readonly received: string[] = [];
   failing = false;
+  takesMs = 0;
   #place: { epoch: string; through: number };
 
   constructor(place = { epoch: '0', through: 0 }) {
@@ -74,6 +75,7 @@ export class RecordingDownward implements DownwardHandler {
 
   async receive(messages: Parameters<DownwardHandler['receive']>[0], mailbox: { epoch: string; through: number }) {
     if (this.failing) throw new Error('the store is away');
+    if (this.takesMs > 0) await new Promise((resolve) => setTimeout(resolve, this.takesMs));
     this.received.push(...messages.map((message) => message.header.id));
     this.#place = mailbox;
   }
