@@ -33,6 +33,12 @@ describe('a header', () => {
     expect(readHeader(after).routing.at(-1)).to.deep.equal(hop);
   });
 
+  it('E4: no routing element is longer than what is kept for one', () => {
+    const longest = { id: 'a'.repeat(64), in: 8.64e15, out: 8.64e15, left: 1e13 };
+    const before = writeHeader(sampleHeader());
+    expect(appendHop(before, longest).length - before.length).to.be.at.most(HOP_BYTES);
+  });
+
   it('E4: has room for all the hops it may pass, however large it was made', () => {
     let largest = sampleHeader();
     for (let length = 512; length <= LIMITS.destinations; length++) {

@@ -8,6 +8,7 @@ import { CONTENT_ELEMENTS } from '../src/content/content-vocabulary.ts';
 import { HEADER_ELEMENTS } from '../src/header/header-vocabulary.ts';
 import {
   checkContent,
+  HOP_BYTES,
   LIMITS,
   RECEIPTS_PER_MESSAGE,
   readContent,
@@ -93,6 +94,7 @@ describe('docs/wire.md', () => {
     expect(page).to.include(`This page freezes version ${WIRE_VERSION}.`);
     expect(page).to.include(`up to ${RECEIPTS_PER_MESSAGE} \`<tombstone`);
     expect(page).to.include(`*envelope* of 0 to ${LIMITS.messages} messages`);
+    expect(page).to.include(`room for ${LIMITS.hops} hops of ${HOP_BYTES} bytes`);
     expect(page).to.include(`Up to ${LIMITS.window} envelopes may be under way`);
   });
 

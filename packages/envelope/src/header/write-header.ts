@@ -4,8 +4,8 @@ import { CLASSIFICATIONS, CONTENT_TYPES, type Destination, type Header, type Hop
 import * as field from '../xml/fields.ts';
 import { attribute } from '../xml/fields.ts';
 
-/** Bytes kept free in a new header for each hop it may still pass. */
-export const HOP_BYTES = 128;
+/** Bytes kept free in a new header for each hop it may still pass: the longest routing element there can be. */
+export const HOP_BYTES = 148;
 
 /** The parts of a header in the order in which they are written; the routing is last, so that a hop is appended by splicing. */
 const PARTS = [

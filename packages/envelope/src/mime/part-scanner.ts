@@ -178,7 +178,8 @@ export class PartScanner {
 
   /** Looks for `what` from where the last search ended; leaves `#searched` where the next must begin. */
   #search(what: Buffer): number | undefined {
-    const found = this.#buffer.subarray(0, this.#end).indexOf(what, Math.max(this.#searched, this.#at));
+    const fed = this.#end === this.#buffer.length ? this.#buffer : this.#buffer.subarray(0, this.#end);
+    const found = fed.indexOf(what, Math.max(this.#searched, this.#at));
     if (found >= 0) {
       this.#searched = found;
       return found;
