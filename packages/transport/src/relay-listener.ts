@@ -15,6 +15,7 @@ import {
   toBackhaulError,
 } from '@backhaul/runtime';
 import { serveArtifact } from './artifact-route.ts';
+import { ConnectionLimits } from './connection-limits.ts';
 import { type RouteContext, serveEnvelope } from './envelope-route.ts';
 import { LinkOrder } from './link-order.ts';
 import { identifyPeer } from './peer.ts';
@@ -74,15 +75,14 @@ export class RelayListener implements Component {
   readonly #server: Server;
   readonly #context: RouteContext;
   readonly #metrics: RelayMetrics;
-  readonly #requests = new Map<string, number>();
-  readonly #sockets = new Map<string, Set<Socket>>();
-  readonly #addresses = new Map<string, number>();
+  readonly #connections: ConnectionLimits;
   #handling = 0;
   #draining = false;
 
   constructor(options: RelayListenerOptions) {
     this.#options = options;
     this.#limits = { ...RELAY_LIMITS, ...options.limits };
+    this.#connections = new ConnectionLimits(this.#limits);
     const { self, handler, clock, logger, random = systemRandom, compress = false } = options;
     const holds = new PollHolds();
     this.#metrics = relayMetrics(options.metrics, { requests: () => this.#handling, heldPolls: () => holds.size });
@@ -130,13 +130,12 @@ export class RelayListener implements Component {
   disconnect(id: string): void {
     this.#context.holds.end(id);
     this.#context.order.forget(id);
-    for (const socket of this.#sockets.get(id) ?? []) socket.destroy();
+    this.#connections.cut(id);
   }
 
   #createServer(): Server {
     const limits = this.#limits;
     const settings = {
-      insecureHTTPParser: false,
       requireHostHeader: true,
       headersTimeout: limits.headersTimeoutMs,
       requestTimeout: limits.requestTimeoutMs,
@@ -149,7 +148,7 @@ export class RelayListener implements Component {
     const server =
       tls === 'plain' ? createServer(settings) : createTlsServer({ ...serverTlsOptions(tls), ...settings });
     server.on('request', (request, response) => void this.#serve(request, response));
-    server.on('connection', (socket: Socket) => this.#countConnection(socket));
+    server.on('connection', (socket: Socket) => this.#connections.connected(socket));
     server.on('clientError', (error: NodeJS.ErrnoException, socket) => this.#clientError(error, socket as Socket));
     server.on('tlsClientError', (error: Error, socket: Socket) => this.#tlsError(error, socket));
     server.on('connect', (_request, socket) => socket.end(answerLine('405 Method Not Allowed')));
@@ -166,7 +165,7 @@ export class RelayListener implements Component {
     response.on('error', () => {});
     await this.#guarded(request, response, async () => {
       const peer = this.#admit(request);
-      const leave = this.#enter(peer.identity.id, request.socket);
+      const leave = this.#connections.enter(peer.identity.id, request.socket);
       try {
         if (artifact !== undefined) await this.#artifact(request, response, peer, artifact);
         else await this.#envelope(request, response, peer, gone.signal, pathname);
@@ -220,43 +219,6 @@ export class RelayListener implements Component {
     if (code === 'BH-E-INTERNAL') this.#options.logger.error({ ...fields, error: error.cause }, 'a request failed');
     else this.#options.logger.info(fields, 'a request was refused');
     refuse(request, response, error);
-  }
-
-  /** Counts the request of this identity and remembers its connection; the function given ends the count. */
-  #enter(id: string, socket: Socket): () => void {
-    const count = this.#requests.get(id) ?? 0;
-    if (count >= this.#limits.requestsPerPeer) {
-      throw new BackhaulError('BH-E-BUSY', { detail: `${count} requests at one time`, retryAfterMs: 1000 });
-    }
-    this.#requests.set(id, count + 1);
-    this.#remember(id, socket);
-    return () => {
-      const left = this.#requests.get(id)! - 1;
-      if (left > 0) this.#requests.set(id, left);
-      else this.#requests.delete(id);
-    };
-  }
-
-  #remember(id: string, socket: Socket): void {
-    const sockets = this.#sockets.get(id) ?? new Set<Socket>();
-    if (sockets.has(socket)) return;
-    this.#sockets.set(id, sockets.add(socket));
-    socket.once('close', () => {
-      sockets.delete(socket);
-      if (sockets.size === 0 && this.#sockets.get(id) === sockets) this.#sockets.delete(id);
-    });
-  }
-
-  #countConnection(socket: Socket): void {
-    const address = socket.remoteAddress ?? '';
-    const count = (this.#addresses.get(address) ?? 0) + 1;
-    this.#addresses.set(address, count);
-    socket.once('close', () => {
-      const left = this.#addresses.get(address)! - 1;
-      if (left > 0) this.#addresses.set(address, left);
-      else this.#addresses.delete(address);
-    });
-    if (count > this.#limits.connectionsPerAddress) socket.destroy();
   }
 
   /** What is not HTTP, or too slow: one line and the end of the connection; framing is in doubt [T-A6, T-A7]. */
