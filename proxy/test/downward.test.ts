@@ -34,9 +34,9 @@ function describeDownward(): void {
     expect(ping?.header.inReplyTo).equal(ids[0]);
     expect(ping?.content).include({ type: 'messageResponse', request: ids[0], status: 'done' });
     const [status] = await parent.waitFor('command', 'get-status');
-    expect(jsonOf((status?.content as MessageResponse).data)).include({ id: PROXY });
+    expect(jsonOf((status!.content as MessageResponse).data)).include({ id: PROXY });
     const [configuration] = await parent.waitFor('command', 'get-configuration');
-    expect(jsonOf((configuration?.content as MessageResponse).data)).have.nested.property('spool.maxBytes');
+    expect(jsonOf((configuration!.content as MessageResponse).data)).have.nested.property('spool.maxBytes');
   });
 
   it('answers an unknown command as refused', async () => {
@@ -120,7 +120,7 @@ function describeDownward(): void {
     ).body;
     const [receipt] = await parent.waitFor('infrastructure', 'receipt');
     expect(receipt?.header.lane).equal(verdicts[0].lane);
-    expect((receipt?.content as { text: string }).text).contain(
+    expect((receipt!.content as { text: string }).text).contain(
       `from="${verdicts[0].sequence}" to="${verdicts[0].sequence}" reason="expired"`,
     );
   });
