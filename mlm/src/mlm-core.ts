@@ -65,7 +65,7 @@ export function mlmCore(around: MlmSurroundings) {
   const handler = new MlmHandler({ forward, mailboxes, seen, transfers, windows, clock });
   const heardAt = (child: string) => handler.heardAt(child);
   const status = (): StatusNode =>
-    statusTree({ self, membership, mailboxes, spool, parent: around.parent, heardAt, clock });
+    statusTree({ self, membership, mailboxes, spool, parent: around.parent, modules, heardAt, clock });
   const description = { status, configuration: () => config };
   const parts = { self, store, mailboxes, membership, marks, own, transfers, clock, logger };
   const downward = new BackChannel({ ...parts, description });

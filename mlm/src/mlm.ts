@@ -60,7 +60,7 @@ export function mlmParts(options: MlmOptions): MlmParts {
   const { state, modules, transfers, windows, housekeeping, own, spool, status } = core;
   const { intervalMs } = config.heartbeat;
   const notices = new Notices({ self: id, own, store, spool, connected, clock, logger });
-  const heartbeat = new Heartbeat({ tree: status, own, store, intervalMs, clock, logger });
+  const heartbeat = new Heartbeat({ tree: status, connected, own, store, intervalMs, clock, logger });
   return {
     components: [store, state, modules, uplink, transfers, windows, housekeeping, notices, heartbeat, listener, admin],
     store,

@@ -1,4 +1,5 @@
 import { type StatusNode, writeStatus } from '@backhaul/envelope';
+import type { ModuleChain } from '@backhaul/modules';
 import { type Clock, type Component, type Logger, type Timer, VERSION } from '@backhaul/runtime';
 import { commitChanges, type Mailboxes, type Spool, type Store } from '@backhaul/spool';
 import type { UplinkStatus } from '@backhaul/transport';
@@ -14,6 +15,7 @@ export interface StatusOptions {
   readonly mailboxes: Mailboxes;
   readonly spool: Spool;
   readonly parent: () => ParentHealth;
+  readonly modules: Pick<ModuleChain, 'status'>;
   readonly heardAt: (id: string) => number | undefined;
   readonly clock: Clock;
 }
@@ -21,21 +23,30 @@ export interface StatusOptions {
 /** This MLM and its direct children, as it sees them. */
 export function statusTree(options: StatusOptions): StatusNode {
   const { self, membership, spool, clock } = options;
-  const { connected, nextRetryAt, lastError } = options.parent();
+  const { connected, nextRetryAt } = options.parent();
+  const detail = troubles(options).join('; ');
   const depth = spool.depth();
   const now = clock.now();
   const children = membership.tree.children.filter(({ state }) => state === 'active');
   return {
     kind: 'mlm',
     id: self,
-    state: connected ? 'ok' : 'degraded',
+    state: detail === '' ? 'ok' : 'degraded',
     version: VERSION,
     backlog: depth.messages,
     ...(depth.oldestAt === undefined ? {} : { oldestMs: Math.max(0, now - depth.oldestAt) }),
     ...(connected || nextRetryAt === undefined ? {} : { nextRetryMs: Math.max(0, nextRetryAt - now) }),
-    ...(connected || lastError === undefined ? {} : { detail: `${lastError.code} ${lastError.detail ?? ''}`.trim() }),
+    ...(detail === '' ? {} : { detail }),
     children: children.map((child) => childNode(options, child)),
   };
+}
+
+/** What somebody should look at. */
+function troubles({ parent, modules }: StatusOptions): string[] {
+  const { connected, lastError } = parent();
+  const line = connected ? [] : [`the parent does not answer ${lastError?.code ?? ''}`.trim()];
+  const out = modules.status().filter(({ state }) => state === 'taken-out');
+  return [...line, ...out.map(({ name, lastFault }) => `module ${name} was taken out: ${lastFault}`)];
 }
 
 function childNode({ mailboxes, heardAt }: StatusOptions, { id, kind }: { id: string; kind: string }): StatusNode {
@@ -51,11 +62,15 @@ function childNode({ mailboxes, heardAt }: StatusOptions, { id, kind }: { id: st
   };
 }
 
-/** Says every so often that it is there, with the tree. One heartbeat waits in the spool for at most its time to live. */
+/**
+ * Says every so often that it is there, with the tree. While the parent does not answer none is made: a heartbeat speaks of
+ * now, and a pile of old ones would only stand in the way of what has waited.
+ */
 export class Heartbeat implements Component {
   readonly name = 'heartbeat';
   readonly #options: {
     readonly tree: () => StatusNode;
+    readonly connected: () => boolean;
     readonly own: OwnMessages;
     readonly store: Store;
     readonly intervalMs: number;
@@ -67,6 +82,7 @@ export class Heartbeat implements Component {
 
   constructor(options: {
     tree: () => StatusNode;
+    connected: () => boolean;
     own: OwnMessages;
     store: Store;
     intervalMs: number;
@@ -76,9 +92,11 @@ export class Heartbeat implements Component {
     this.#options = options;
   }
 
+  /** The first one goes at once, whatever the line. */
   async start(): Promise<void> {
     this.#running = true;
     await this.#beat();
+    this.#schedule();
   }
 
   async stop(): Promise<void> {
@@ -87,7 +105,7 @@ export class Heartbeat implements Component {
   }
 
   async #beat(): Promise<void> {
-    const { own, store, tree, intervalMs, clock, logger } = this.#options;
+    const { own, store, tree, clock, logger } = this.#options;
     try {
       const content = writeStatus(clock.now(), tree());
       const draft = {
@@ -96,15 +114,19 @@ export class Heartbeat implements Component {
         class: 'infrastructure',
         subclass: 'heartbeat',
         content,
-        expiresInMs: intervalMs * LIVES_INTERVALS,
       } as const;
       await commitChanges(store, own.stage([draft]));
     } catch (error) {
       logger.warn({ error }, 'a heartbeat could not be stored');
     }
-    if (this.#running) this.#timer = clock.after(intervalMs, () => void this.#beat());
+  }
+
+  #schedule(): void {
+    const { intervalMs, clock, connected } = this.#options;
+    if (!this.#running) return;
+    this.#timer = clock.after(intervalMs, () => {
+      const beaten = connected() ? this.#beat() : Promise.resolve();
+      void beaten.then(() => this.#schedule());
+    });
   }
 }
-
-/** Heartbeats older than this tell nothing that a newer one does not. */
-const LIVES_INTERVALS = 10;

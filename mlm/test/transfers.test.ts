@@ -192,11 +192,7 @@ describe('transfers', () => {
     await begin();
     await mlm.receive([offer({ destination: { kind: 'group', name: 'unknown' } })]);
     expect(states()).to.deep.equal([]);
-    expect(contents(await mlm.forwarded(), 'offer')[0]).to.include({
-      type: 'messageResponse',
-      status: 'refused',
-      code: 'BH-E-TARGET',
-    });
+    expect(contents(await mlm.forwarded(), 'authorisation')[0]).to.include({ status: 'refused', code: 'BH-E-TARGET' });
   });
 
   it('an answer that cannot be read passes on and moves nothing', async () => {

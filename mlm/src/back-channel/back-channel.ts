@@ -1,4 +1,11 @@
-import { LIMITS, type Message, membership as membershipSchema, payloadOf, readContent } from '@backhaul/envelope';
+import {
+  type Destination,
+  LIMITS,
+  type Message,
+  membership as membershipSchema,
+  payloadOf,
+  readContent,
+} from '@backhaul/envelope';
 import { type Clock, type Logger, toBackhaulError } from '@backhaul/runtime';
 import { type Change, commitChanges, type Store } from '@backhaul/spool';
 import type { DownwardHandler } from '@backhaul/transport';
@@ -140,7 +147,7 @@ function deliver(options: BackChannelOptions, page: Page, message: Message): Eff
   if (targets === undefined) {
     const text = `${destinationText(header.destination)} matches nobody below ${self}`;
     logger.warn({ id: header.id, class: header.class, text }, 'a message from above has no receiver');
-    return answer(message, { status: 'refused', code: 'BH-E-TARGET', text });
+    return answer(message, { status: 'refused', code: 'BH-E-TARGET', text, members: namedIn(header.destination) });
   }
   const size = headerBytes.length + body.length;
   const owners = targets.children.filter((child) => mailboxes.hasRoom(child, size));
@@ -159,6 +166,12 @@ function deliver(options: BackChannelOptions, page: Page, message: Message): Eff
     drafts.push(outcomeDraft(header, { status: 'refused', code: 'BH-E-SPOOL-FULL', text, members: full }));
   }
   return { changes: owners.length === 0 ? [] : [mailboxes.stagePut(owners, stored)], drafts };
+}
+
+/** Members that a destination names itself; those of a group are known above. */
+function namedIn(destination: Destination | undefined): readonly string[] {
+  if (destination?.kind === 'component') return [destination.id];
+  return destination?.kind === 'list' ? destination.ids : [];
 }
 
 function isFor({ header: { destination } }: Message, self: string): boolean {

@@ -10,8 +10,8 @@ export interface DownMark {
   readonly until: number;
 }
 
-/** How long a message without an expiry is remembered. */
-const REMEMBER_MS = 7 * 24 * 60 * 60 * 1000;
+/** How long a message is remembered at most; by then its parent has long had the acknowledgement of its page. */
+const REMEMBER_MS = 30 * 24 * 60 * 60 * 1000;
 /** A message is remembered a little longer than it lives: its parent's clock may be behind. */
 const GRACE_MS = 60 * 60 * 1000;
 const SEEN = 'down/seen/';
@@ -56,7 +56,7 @@ export class DownMarks {
       id: header.id,
       class: header.class,
       subclass: header.subclass,
-      until: expiresAt === undefined ? now + REMEMBER_MS : expiresAt + GRACE_MS,
+      until: Math.min(now + REMEMBER_MS, (expiresAt ?? Number.POSITIVE_INFINITY) + GRACE_MS),
     }));
     const ops = [put(MAILBOX, mailbox), ...marks.map((mark) => put(SEEN + mark.id, mark))];
     const applied = (): void => {

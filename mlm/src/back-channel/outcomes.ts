@@ -13,11 +13,15 @@ export interface Outcome {
   readonly members?: readonly string[];
 }
 
-/** What became of a message from above, said upward: a message response of the same class and subclass. */
+/**
+ * What became of a message from above, said upward: a message response of the same class and subclass; for an offer of
+ * software the answer that is due to it, an authorisation refused.
+ */
 export function outcomeDraft(
   about: Pick<Header, 'id' | 'class' | 'subclass'> & { traceparent?: string },
   outcome: Outcome,
 ): Draft {
+  if (about.class === 'software' && about.subclass === 'offer') return offerRefused(about.id, outcome);
   const { status, code, text, result, members } = outcome;
   const data = members === undefined ? result : { members };
   return {
@@ -35,5 +39,16 @@ export function outcomeDraft(
     },
     inReplyTo: about.id,
     traceparent: about.traceparent,
+  };
+}
+
+function offerRefused(request: string, { code, text }: Outcome): Draft {
+  return {
+    lane: 4,
+    classification: 'infrastructure-administration',
+    class: 'software',
+    subclass: 'authorisation',
+    content: { type: 'bulkDataResponse', request, status: 'refused', ...(code === undefined ? {} : { code }), text },
+    inReplyTo: request,
   };
 }
