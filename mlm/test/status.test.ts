@@ -1,0 +1,96 @@
+import { type EventContent, readContent, readStatus } from '@backhaul/envelope';
+import { silentLogger } from '@backhaul/runtime';
+import { expect } from 'chai';
+import { Notices } from '../src/notices.ts';
+import { Heartbeat, statusTree } from '../src/status.ts';
+import { MLM, messages, P1, PROXIES, TestMlm } from './test-mlm.ts';
+
+describe('what an MLM says of itself', () => {
+  let mlm: TestMlm;
+  beforeEach(async () => {
+    mlm = await TestMlm.create();
+  });
+  afterEach(() => mlm.close());
+
+  const heartbeats = async () =>
+    (await mlm.forwarded())
+      .filter(({ header }) => header.subclass === 'heartbeat')
+      .map(({ body }) => readStatus(readContent(body)));
+
+  it('a heartbeat holds the tree: itself and its children, who was heard and what waits', async () => {
+    await mlm.send(P1, messages(2));
+    const heartbeat = new Heartbeat({
+      ...mlm,
+      ...mlm.core,
+      tree: mlm.core.status,
+      connected: () => true,
+      intervalMs: 1000,
+      logger: silentLogger,
+    });
+    await heartbeat.start();
+    const [first] = await heartbeats();
+    expect(first?.root).to.include({ kind: 'mlm', id: MLM, state: 'ok', backlog: 2 });
+    expect(first?.root.children.map(({ id, state }) => [id, state])).to.deep.equal(
+      PROXIES.map((id) => [id, id === P1 ? 'ok' : 'unknown']),
+    );
+    await mlm.clock.advance(3000);
+    expect(await heartbeats()).to.have.length(3);
+    await heartbeat.stop();
+    await mlm.clock.advance(3000);
+    expect(await heartbeats()).to.have.length(0);
+  });
+
+  it('makes no pile of heartbeats while the parent does not answer', async () => {
+    let connected = false;
+    const heartbeat = new Heartbeat({
+      ...mlm,
+      ...mlm.core,
+      tree: mlm.core.status,
+      connected: () => connected,
+      intervalMs: 1000,
+      logger: silentLogger,
+    });
+    await heartbeat.start();
+    await mlm.clock.advance(60_000);
+    connected = true;
+    await mlm.clock.advance(1000);
+    expect(await heartbeats()).to.have.length(2);
+    await heartbeat.stop();
+  });
+
+  it('is degraded, and says why, without its parent or with a module taken out', () => {
+    const { membership, mailboxes, spool } = mlm.core;
+    const taken = {
+      name: 'own',
+      use: 'own',
+      state: 'taken-out' as const,
+      passed: 0,
+      dropped: 0,
+      held: 0,
+      refused: 0,
+      faults: 5,
+      lastFault: 'Error: broken',
+    };
+    const root = statusTree({
+      ...{ self: MLM, membership, mailboxes, spool, clock: mlm.clock, heardAt: () => undefined },
+      modules: { status: () => [taken] },
+      parent: () => ({
+        connected: false,
+        nextRetryAt: mlm.clock.now() + 500,
+        lastError: { code: 'BH-E-PARENT-UNREACHABLE', at: 1 },
+      }),
+    });
+    expect(root).to.include({ state: 'degraded', nextRetryMs: 500 });
+    expect(root.detail).to.include('BH-E-PARENT-UNREACHABLE').and.include('module own was taken out');
+  });
+
+  it('notices tell of its start and of its end on purpose, once each', async () => {
+    const notices = new Notices({ self: MLM, ...mlm, ...mlm.core, connected: () => false, logger: silentLogger });
+    await notices.stop();
+    await notices.start();
+    await notices.stop();
+    await notices.stop();
+    const said = (await mlm.forwarded()).map(({ body }) => (readContent(body) as EventContent).eventId);
+    expect(said).to.deep.equal(['cold-start', 'shutdown']);
+  });
+});
