@@ -51,7 +51,7 @@ export async function pushMemberships(tx: Transaction, snapshot: DirectorySnapsh
       .set({ membershipVersion: version, membershipHash: hash })
       .where('id', '=', id)
       .execute();
-    if (known.membershipVersion > 0) await send(tx, snapshot, downward, id, { version, ...membership });
+    await send(tx, snapshot, downward, id, { version, ...membership });
   }
 }
 

@@ -64,6 +64,8 @@ export interface SqlMailboxesOptions {
 export class SqlMailboxes implements MailboxReader {
   readonly #options: SqlMailboxesOptions;
   readonly #owners = new Map<string, OwnerState>();
+  /** highest number read by each owner; after a start, everything given before may have been */
+  readonly #handedOut = new Map<string, number>();
   readonly #waiting = new Map<string, Set<() => void>>();
 
   constructor(options: SqlMailboxesOptions) {
@@ -73,7 +75,10 @@ export class SqlMailboxes implements MailboxReader {
   async load(): Promise<void> {
     this.#owners.clear();
     const rows = await this.#options.database.reader.selectFrom('mailboxOwners').selectAll().execute();
-    for (const { owner, ...state } of rows) this.#owners.set(owner, state);
+    for (const { owner, ...state } of rows) {
+      this.#owners.set(owner, state);
+      this.#handedOut.set(owner, state.last);
+    }
   }
 
   /** One copy, one entry per owner, in the caller's transaction. @throws BH-E-SPOOL-FULL past an owner's quota */
@@ -115,8 +120,9 @@ export class SqlMailboxes implements MailboxReader {
     const state = this.#state(owner);
     if (epoch !== this.#options.epoch())
       throw new BackhaulError('BH-E-ACK', { detail: `epoch ${epoch}, ${this.#options.epoch()} here` });
-    if (number > state.last)
-      throw new BackhaulError('BH-E-ACK', { detail: `number ${number}, the last given is ${state.last}` });
+    const handedOut = this.#handedOut.get(owner) ?? 0;
+    if (number > handedOut)
+      throw new BackhaulError('BH-E-ACK', { detail: `number ${number}, the last sent was ${handedOut}` });
     if (number <= state.acknowledged) return;
     await this.#options.database.transaction((tx) => this.#remove(tx, owner, number));
   }
@@ -127,7 +133,9 @@ export class SqlMailboxes implements MailboxReader {
     if (messages === 0) return { ...page, messages: [] };
     const rows = await this.#page(owner, acknowledged, budget.maxMessages);
     const fitting = withinBytes(rows, budget.maxBytes);
-    return { ...page, through: fitting.at(-1)?.number ?? acknowledged, messages: fitting.map(asMessage) };
+    const through = fitting.at(-1)?.number ?? acknowledged;
+    this.#handedOut.set(owner, Math.max(through, this.#handedOut.get(owner) ?? 0));
+    return { ...page, through, messages: fitting.map(asMessage) };
   }
 
   wait(owner: string, waitMs: number, signal: AbortSignal): Promise<boolean> {
