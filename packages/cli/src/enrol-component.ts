@@ -49,6 +49,9 @@ export async function enrolFromPackage(request: EnrolRequest): Promise<Enrolled>
     names: component.names ?? [],
     dataDirectory,
   });
+  if (component.membership) {
+    await writeFileAtomic(join(dataDirectory, 'membership.json'), `${JSON.stringify(component.membership, null, 2)}\n`);
+  }
   const configFile = join(dataDirectory, `${component.kind}.yaml`);
   if (!existsSync(configFile)) await writeFileAtomic(configFile, startingConfig(site, component, request));
   return { id: component.id, kind: component.kind, dataDirectory, configFile };

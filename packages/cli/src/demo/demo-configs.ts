@@ -58,7 +58,7 @@ function settingsOf(run: DemoRun, name: ProcessName): object {
 /** What the MLM does with the performance data of the host: each of the three ways is seen in the result. */
 const MODULES = [
   { use: 'filter', rules: [{ name: 'network-counters', class: 'performance', subclass: 'interface' }] },
-  { use: 'throttle', rules: [{ class: 'performance', messagesPerSecond: 4, burst: 1 }] },
+  { use: 'throttle', rules: [{ class: 'performance', subclass: 'sample', messagesPerSecond: 3, burst: 0.3 }] },
   { use: 'aggregate', rules: [{ name: 'five-to-one', class: 'performance', subclass: 'sample', ...AGGREGATE }] },
 ];
 

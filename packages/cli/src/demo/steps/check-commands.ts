@@ -24,10 +24,17 @@ export const checkCommands: DemoStep = {
   },
 };
 
+/** Gives who has done it. */
 async function ask(run: DemoRun, command: string): Promise<Set<string>> {
   const { id } = await run.api.post('/commands', created, { destination: { group: SITE }, command });
   const { members } = await answersOf(run.api, run.cli.clock, id, LIMIT_MS);
   const done = new Set(members.filter(({ state }) => state === 'done').map(({ component }) => component));
-  run.result.downward.commands.push({ command, id, answered: done.size });
+  run.result.downward.commands = [...run.result.downward.commands, { command, id, answered: done.size }].toSorted(
+    byName,
+  );
   return done;
+}
+
+function byName(a: { command: string }, b: { command: string }): number {
+  return a.command < b.command ? -1 : 1;
 }

@@ -26,7 +26,7 @@ type Message = z.infer<typeof message>;
 
 /** Everything the host says, from each proxy, stored; part of its performance data filtered, part merged, part told to wait. */
 export const checkUpward: DemoStep = {
-  does: 'receive the seven kinds of host data from each of the three proxies, some of it filtered and merged on the way',
+  does: 'receive the seven kinds of host data from each of the three proxies, some of it filtered, merged and told to wait on the way',
   run: async (run) => {
     const look = async () => judge(run, await arrivedSinceStart(run), await readSummary(run));
     const { answer: missing } = await waitUntil(run.cli.clock, look, (lacks) => lacks.length === 0, {
@@ -34,8 +34,8 @@ export const checkUpward: DemoStep = {
       everyMs: LOOK_EVERY_MS,
     });
     if (missing.length > 0) throw notInTime(missing.join('; '), run.folder.file('logs'));
-    const { classes, messages, filtered, merged } = run.result.upward;
-    return `${classes} kinds of host data from each proxy: ${messages} messages stored, ${filtered} filtered, ${merged} merged`;
+    const { classes, messages, filtered, merged, throttled } = run.result.upward;
+    return `${classes} kinds of host data from each proxy: ${messages} messages stored, ${filtered} filtered, ${merged} merged, ${throttled} told to wait`;
   },
 };
 
@@ -76,6 +76,7 @@ function judge(run: DemoRun, arrived: readonly Message[], summary: Summary): str
     ...(lacking.length > 0 ? [`${lacking.join(', ')} have not arrived from every proxy`] : []),
     ...(upward.filtered > 0 ? [] : ['nothing was filtered']),
     ...(upward.merged > 0 ? [] : ['nothing was merged']),
+    ...(upward.throttled > 0 ? [] : ['nothing was told to wait']),
   ];
 }
 
