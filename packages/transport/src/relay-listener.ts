@@ -37,6 +37,8 @@ export const RELAY_LIMITS = {
   requestTimeoutMs: 30_000,
   handshakeTimeoutMs: 10_000,
   keepAliveTimeoutMs: 75_000,
+  /** a connection on which nothing moves, held polls included: its reader does not read */
+  silenceMs: 120_000,
   /** how often the timeouts above are looked at */
   checkIntervalMs: 2_000,
   /** what is under way at a stop may take this long */
@@ -147,6 +149,7 @@ export class RelayListener implements Component {
     const { tls } = this.#options;
     const server =
       tls === 'plain' ? createServer(settings) : createTlsServer({ ...serverTlsOptions(tls), ...settings });
+    server.timeout = limits.silenceMs;
     server.on('request', (request, response) => void this.#serve(request, response));
     server.on('connection', (socket: Socket) => this.#connections.connected(socket));
     server.on('clientError', (error: NodeJS.ErrnoException, socket) => this.#clientError(error, socket as Socket));

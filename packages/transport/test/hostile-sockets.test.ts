@@ -1,9 +1,10 @@
 import { connect, type Socket } from 'node:net';
 import { connect as tlsConnect } from 'node:tls';
+import { contentTypeOf } from '@backhaul/envelope';
 import { leakCheck, until } from '@backhaul/testkit';
 import { expect } from 'chai';
 import { certificates, type Upper, upper } from './support/hop.ts';
-import { PROXY, parts } from './support/messages.ts';
+import { downwardMessage, PROXY, parts } from './support/messages.ts';
 import { RawPeer } from './support/raw-request.ts';
 
 const CANARY = '/canary';
@@ -87,6 +88,32 @@ describe('hostile sockets', () => {
       expect(above.handler.envelopes).to.deep.equal([]);
     });
   }
+
+  it('T-A6: does not start with the lenient parser of Node', async () => {
+    process.execArgv.push('--insecure-http-parser');
+    const outcome = await upper().then(
+      (started) => started.stop(),
+      (error) => error.code,
+    );
+    process.execArgv.pop();
+    expect(outcome).to.equal('BH-E-CONFIG');
+  });
+
+  it('T-A7: cuts a reader that does not read', async () => {
+    await above.stop();
+    above = await upper({ limits: { silenceMs: 200 } });
+    const body = Buffer.alloc(900_000, 'x');
+    for (let n = 1; n <= 60; n++) above.handler.mailboxes.put(PROXY, { ...downwardMessage(n), body });
+    const socket = await open();
+    socket.pause();
+    const poll = `${REQUEST}Content-Type: ${contentTypeOf('b')}\r\nBackhaul-Ack: 0:0\r\nContent-Length: 7\r\n\r\n--b--\r\n`;
+    socket.write(poll);
+    const closed = new Promise((resolve) => socket.once('close', resolve).once('error', resolve));
+    await until('nothing is held', async () => /relay_requests 0/.test(await above.metrics.text()));
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    socket.resume();
+    await closed;
+  });
 
   it('T-A9: CONNECT and upgrades open nothing', async () => {
     const connected = await answerTo(await open(), 'CONNECT 127.0.0.1:22 HTTP/1.1\r\nHost: relay\r\n\r\n');

@@ -1,6 +1,6 @@
 import type { Verdict } from '@backhaul/envelope';
 import { BackhaulError } from '@backhaul/runtime';
-import { leakCheck, until } from '@backhaul/testkit';
+import { FakeClock, freePort, leakCheck, seededRandom, until } from '@backhaul/testkit';
 import { expect } from 'chai';
 import { type Lower, type LowerOptions, lower, type Upper, upper } from './support/hop.ts';
 import {
@@ -224,6 +224,21 @@ describe('uplink', () => {
       expect(below.uplink.status()).to.include({ connected: false, backlog: 3 });
       expect(second.handler.envelopes).to.deep.equal([]);
     });
+  });
+
+  it('tries again with full jitter, at most every 30 s, while no parent is there', async () => {
+    const clock = new FakeClock();
+    await connect({ parents: [{ url: `https://127.0.0.1:${await freePort()}` }], clock, random: seededRandom(11) });
+    const pauses: number[] = [];
+    for (let attempt = 1; attempt <= 12; attempt++) {
+      await until(`attempt ${attempt} has failed`, () => below.uplink.status().nextRetryAt !== undefined);
+      const pause = below.uplink.status().nextRetryAt! - clock.now();
+      expect(pause).to.be.within(1, Math.min(30_000, 250 * 2 ** attempt));
+      pauses.push(pause);
+      await clock.advance(pause);
+    }
+    expect(Math.max(...pauses)).to.be.above(10_000);
+    expect(new Set(pauses).size).to.equal(12);
   });
 
   it('stops in the middle of everything, twice, and releases what is in flight', async () => {
