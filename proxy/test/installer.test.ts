@@ -248,7 +248,7 @@ describe('installer', () => {
       ['a reserved name', () => tarGz([{ name: 'con', text: 'x' }])],
       ['a trailing dot', () => tarGz([{ name: 'a.', text: 'x' }])],
       ['a name too long', () => tarGz([{ name: 'x'.repeat(230), text: 'x' }])],
-      ['folders nested too deep', () => tarGz([{ name: 'd/'.repeat(40) + 'x', text: 'x' }])],
+      ['folders nested too deep', () => tarGz([{ name: `${'d/'.repeat(40)}x`, text: 'x' }])],
       ['too many entries', () => tarGz(Array.from({ length: 1_001 }, (_, n) => ({ name: `f${n}` })))],
       ['a bomb', async () => gzipSync(await tar([{ name: 'a', text: Buffer.alloc(12 * 1024 * 1024) }]))],
       ['content past the limit', () => tarGz([{ name: 'a', text: randomText(17 * 1024 * 1024) }])],

@@ -8,9 +8,25 @@ export interface Random {
   bytes(length: number): Buffer;
 }
 
+/** One call of the generator costs far more than the bytes; small requests share one. Given bytes are never given again. */
+const HANDFUL = 8 * 1024;
+const SMALL = 256;
+let handful = Buffer.alloc(0);
+let used = 0;
+
+function diced(length: number): Buffer {
+  if (length > SMALL) return randomBytes(length);
+  if (used + length > handful.length) {
+    handful = randomBytes(HANDFUL);
+    used = 0;
+  }
+  used += length;
+  return handful.subarray(used - length, used);
+}
+
 export const systemRandom: Random = {
-  fraction: () => randomBytes(6).readUIntBE(0, 6) / 2 ** 48,
-  bytes: (length) => randomBytes(length),
+  fraction: () => diced(6).readUIntBE(0, 6) / 2 ** 48,
+  bytes: diced,
 };
 
 /** Crockford's base 32, lower case: no i, l, o, u. */

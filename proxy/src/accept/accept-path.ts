@@ -7,7 +7,6 @@ import {
   describeClass,
   type EventContent,
   jsonElement,
-  jsonOf,
   type Lane,
   LIMITS,
   writeContent,
@@ -168,16 +167,11 @@ function dataOf(submission: { data?: unknown; content?: DataElement | undefined 
   return { type: 'data', ...payload };
 }
 
-/** Names that reach a prototype are refused before they go anywhere [T-A3]. */
-const RISKY_NAME = /"(?:__proto__|constructor|prototype)"/;
-
 function payloadOf({ data, content }: { data?: unknown; content?: DataElement | undefined }): DataElement | undefined {
   if (data === undefined) return content;
   if (content !== undefined)
     throw new BackhaulError('BH-E-SCHEMA', { detail: 'content: data is there too; send one of them' });
-  const element = jsonElement(data);
-  if (RISKY_NAME.test(element.text)) jsonOf(element);
-  return element;
+  return jsonElement(data);
 }
 
 /** `<platform>/<management id>/<event id>`: the same event through two redundant proxies has the same key. */
