@@ -234,6 +234,21 @@ describe('forward path', () => {
     expect(identities(await mlm.forwarded())).to.deep.equal([1, 2, 3].map((n) => `${P1}/6/${n}`));
   });
 
+  it('what a full spool evicts for something more urgent is named by a tombstone in the same commit', async () => {
+    await begin({ config: { spool: { maxMessages: 64, maxBytes: 1e6 } } });
+    await mlm.send(P1, messages(64, { lane: 8 }));
+    const before = mlm.store.stats().commits;
+    expect(await mlm.send(P1, [message({ lane: 2 })])).to.deep.equal([accepted]);
+    expect(mlm.store.stats().commits - before).to.equal(1);
+    await mlm.crash();
+    const forwarded = await mlm.forwarded();
+    const evicted = tombstones(forwarded);
+    expect(evicted).to.have.length(1);
+    expect(evicted[0]).to.include({ source: P1, lane: 8, reason: 'evicted', at: MLM });
+    const alive = forwarded.filter(({ header }) => header.source === P1 && header.lane === 8);
+    expect(alive.map(({ header }) => header.sequence)).not.to.include(evicted[0]?.from);
+  });
+
   it('own messages have sequences without holes, over refusals and crashes', async () => {
     await begin({ modules: [nics], config: { spool: { maxMessages: 4, maxBytes: 1e6 } } });
     await mlm.send(P1, messages(1, { subclass: 'interface' }));
