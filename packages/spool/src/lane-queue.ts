@@ -96,6 +96,7 @@ export class LaneQueue implements Spool {
 
   stage(entries: readonly SpoolEntry[], options: { receipts?: boolean } = {}): StagedEntries {
     if (!this.#store.accepting) throw full('disk space is short');
+    for (const { lane } of entries) if (this.#lanes[lane] === undefined) throw internal(`there is no lane ${lane}`);
     const victims = this.#makeRoom(entries, options.receipts === true);
     const leaving = this.#depart(victims, false);
     let placed: Placed[] = [];
@@ -123,8 +124,7 @@ export class LaneQueue implements Spool {
   settle(claim: Claim, settlements: readonly Settlement[]): { change: Change; removed: readonly Removed[] } {
     const slots = this.#claims.get(claim);
     if (slots === undefined) return { change: NOTHING, removed: [] }; // the store was reopened meanwhile: it will be sent again
-    if (settlements.length !== slots.length)
-      throw new BackhaulError('BH-E-INTERNAL', { detail: 'one settlement per entry' });
+    if (settlements.length !== slots.length) throw internal('one settlement per entry');
     this.#claims.delete(claim);
     const told = slots.map((slot, index) => ({ slot, settlement: settlements[index]! }));
     const leaving = this.#depart(
@@ -271,6 +271,10 @@ function removal({ entry }: Slot, reason: Removed['reason'], code?: string, deta
     ...(code === undefined ? {} : { code }),
     ...(detail === undefined ? {} : { detail }),
   };
+}
+
+function internal(detail: string): BackhaulError {
+  return new BackhaulError('BH-E-INTERNAL', { detail });
 }
 
 function full(detail: string): BackhaulError {

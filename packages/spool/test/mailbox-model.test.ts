@@ -159,6 +159,19 @@ class Expire implements Command {
   toString = (): string => `Expire(${this.ms})`;
 }
 
+class TimePasses implements Command {
+  readonly ms: number;
+  constructor(ms: number) {
+    this.ms = ms;
+  }
+  check = (): boolean => true;
+  async run(model: Model, real: Real): Promise<void> {
+    await real.clock.advance(this.ms);
+    await checkAll(model, real);
+  }
+  toString = (): string => `TimePasses(${this.ms})`;
+}
+
 class Revoke implements Command {
   readonly which: number;
   constructor(which: number) {
@@ -221,6 +234,7 @@ const commands: fc.Arbitrary<Command>[] = [
   fc.integer({ min: 1, max: 50 }).map((ms) => new Expire(ms)),
   fc.nat(20).map((which) => new Revoke(which)),
   owner.map((name) => new Clear(name)),
+  fc.integer({ min: 1, max: 40 }).map((ms) => new TimePasses(ms)),
   fc.constant(new Crash()),
 ];
 

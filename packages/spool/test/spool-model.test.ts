@@ -65,6 +65,7 @@ const remove = (model: Model, ids: readonly string[], to: Set<string>): void => 
 async function checkAll(model: Model, real: Real): Promise<void> {
   const depth = real.spool.depth();
   expect(depth.messages).to.equal(model.held.length);
+  expect(depth.bytes).to.equal(model.held.reduce((sum, { entry }) => sum + entry.header.length + entry.body.length, 0));
   expect(depth.inFlight).to.equal(model.held.filter(({ inFlight }) => inFlight).length);
   expect(model.accepted.size).to.equal(model.held.length + model.delivered.size + model.receipts.size); // I1
   if (model.held.some(isDue(real.clock.now()))) await real.spool.ready(new AbortController().signal);
@@ -232,6 +233,19 @@ class Expire implements Command {
   toString = (): string => `Expire(${this.ms})`;
 }
 
+class TimePasses implements Command {
+  readonly ms: number;
+  constructor(ms: number) {
+    this.ms = ms;
+  }
+  check = (): boolean => true;
+  async run(model: Model, real: Real): Promise<void> {
+    await real.clock.advance(this.ms);
+    await checkAll(model, real);
+  }
+  toString = (): string => `TimePasses(${this.ms})`;
+}
+
 class Crash implements Command {
   check = (): boolean => true;
   async run(model: Model, real: Real): Promise<void> {
@@ -260,6 +274,7 @@ const commands: fc.Arbitrary<Command>[] = [
     .map(([which, verdicts]) => new Answer(which, verdicts)),
   fc.constant(new ReplyLost()),
   fc.integer({ min: 1, max: 60 }).map((ms) => new Expire(ms)),
+  fc.integer({ min: 1, max: 40 }).map((ms) => new TimePasses(ms)),
   fc.constant(new Crash()),
 ];
 

@@ -226,6 +226,14 @@ export function spoolContract(name: string, makeSubject: (limits?: SpoolLimits) 
       expect(subject.spool.stage([sampleEntry({ lane: 2 })]).removed).to.have.length(1);
     });
 
+    it('does not make room for emergency at the expense of emergency', async () => {
+      await restrict({ maxMessages: 2 });
+      await put(...sampleEntries(2, { lane: 0, expiresAt: 2_000 }));
+      expect(await codeOf(() => subject.spool.stage([sampleEntry({ lane: 0, persistent: true })]))).to.equal(
+        'BH-E-SPOOL-FULL',
+      );
+    });
+
     it('counts bytes as well as messages', async () => {
       await restrict({ maxBytes: 1_000 });
       const large = { header: Buffer.alloc(100), body: Buffer.alloc(200) };
@@ -267,6 +275,28 @@ export function spoolContract(name: string, makeSubject: (limits?: SpoolLimits) 
       const aborted = subject.spool.ready(abort.signal);
       abort.abort();
       await aborted;
+    });
+
+    it('is not ready for what is past its time', async () => {
+      await put(sampleEntry({ expiresAt: 2_000 }));
+      subject.setNow(3_000);
+      expect(await subject.spool.claim(ALL)).to.equal(undefined);
+      const abort = new AbortController();
+      let isReady = false;
+      const waiting = subject.spool.ready(abort.signal).then(() => (isReady = !abort.signal.aborted));
+      await subject.store.commit([]);
+      abort.abort();
+      await waiting;
+      expect(isReady).to.equal(false);
+    });
+
+    it('what was dropped unsubmitted has changed nothing', async () => {
+      await put(sampleEntry({ expiresAt: 2_000 }), sampleEntry());
+      const claim = await subject.spool.claim({ ...ALL, maxMessages: 1 });
+      subject.spool.release(claim!);
+      expect(subject.spool.expire(3_000).removed).to.have.length(1);
+      expect(subject.spool.expire(3_000).removed).to.have.length(1);
+      expect(subject.spool.depth().messages).to.equal(2);
     });
 
     it('leaves nothing behind on disk when all has gone', async () => {

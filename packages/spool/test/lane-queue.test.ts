@@ -1,0 +1,191 @@
+import { systemClock } from '@backhaul/runtime';
+import { commitChanges, LaneQueue, MemoryStore } from '@backhaul/spool';
+import { sampleEntries, sampleEntry } from '@backhaul/spool/contract';
+import { FakeClock } from '@backhaul/testkit';
+import { expect } from 'chai';
+import type { MemoryLevel } from 'memory-level';
+import { RECORD_LIMITS } from '../src/record.ts';
+
+const ALL = { maxMessages: 100_000, maxBytes: 1e9 };
+
+describe('LaneQueue', () => {
+  let store: MemoryStore;
+  beforeEach(async () => {
+    store = new MemoryStore();
+    await store.start();
+  });
+  afterEach(() => store.stop());
+
+  const make = async (clock = systemClock): Promise<LaneQueue> => {
+    const spool = new LaneQueue({ store, clock, prefix: 'up', maxBytes: 1e9, maxMessages: 1e6 });
+    await spool.load();
+    return spool;
+  };
+  const put = (spool: LaneQueue, count: number): Promise<void> =>
+    commitChanges(store, [spool.stage(sampleEntries(count))]);
+  const key = (number: number): string => `up/r/4/${String(number).padStart(12, '0')}`;
+  const ids = async (spool: LaneQueue): Promise<string[]> =>
+    (await spool.claim(ALL))?.entries.map(({ id }) => id) ?? [];
+
+  describe('S7: a gap is reported', () => {
+    it('in the middle, at the head and at the end of a lane', async () => {
+      const spool = await make();
+      for (let n = 0; n < 9; n += 1) await put(spool, 2);
+      await store.commit([1, 4, 5, 9].map((number) => ({ type: 'del' as const, key: key(number) })));
+      const again = await make();
+      expect((await again.load()).gaps).to.deep.equal([key(1), `${key(4)}..000000000005`, key(9)]);
+      expect(store.findings().map(({ code }) => code)).to.include('BH-E-SPOOL-GAP');
+      expect(await ids(again)).to.have.length(10);
+    });
+
+    it('when head and next are missing', async () => {
+      const spool = await make();
+      await put(spool, 2);
+      await store.commit([{ type: 'del', key: 'up/m/4' }]);
+      const again = await make();
+      expect((await again.load()).gaps).to.deep.equal(['up/m/4']);
+      await put(again, 1);
+      expect(await ids(again)).to.have.length(3);
+    });
+
+    it('when a record vanishes while it is waiting; the others are still sent', async () => {
+      const large = { body: Buffer.alloc(RECORD_LIMITS.bytes - 1_000) };
+      const spool = await make();
+      for (let n = 0; n < 20; n += 1) await commitChanges(store, [spool.stage([sampleEntry(large)])]); // more than is kept in memory
+      await store.commit([{ type: 'del', key: key(19) }]);
+      expect(await ids(spool)).to.have.length(19);
+      expect(store.findings()[0]!.detail).to.include(key(19));
+      expect(spool.depth().messages).to.equal(19);
+    });
+
+    it('never for what has left in the middle', async () => {
+      const spool = await make();
+      for (let n = 0; n < 9; n += 1) await put(spool, 1);
+      const claims = [];
+      for (let n = 0; n < 9; n += 1) claims.push(await spool.claim({ ...ALL, maxMessages: 1 }));
+      for (const n of [3, 4, 8])
+        await commitChanges(store, [spool.settle(claims[n]!, [{ outcome: 'accepted' }]).change]);
+      expect((await (await make()).load()).gaps).to.deep.equal([]);
+    });
+  });
+
+  it('makes several records of a large batch, in order', async () => {
+    const spool = await make();
+    const entries = sampleEntries(RECORD_LIMITS.messages + 5);
+    await commitChanges(store, [spool.stage(entries)]);
+    expect((await (await make()).load()).records).to.equal(2);
+    expect(await ids(spool)).to.deep.equal(entries.map(({ id }) => id));
+  });
+
+  it('a claim from before a reopening settles nothing: it will be sent again', async () => {
+    const spool = await make();
+    await put(spool, 2);
+    const old = await spool.claim(ALL);
+    store.failWrites(1);
+    await put(spool, 1).catch(() => {});
+    while (store.state !== 'open') await new Promise((resolve) => setImmediate(resolve));
+    const { change, removed } = spool.settle(old!, [
+      { outcome: 'accepted' },
+      { outcome: 'refused', code: 'BH-E-SCHEMA' },
+    ]);
+    await commitChanges(store, [change]);
+    spool.release(old!);
+    expect(removed).to.deep.equal([]);
+    expect(await ids(spool)).to.deep.equal(old!.entries.map(({ id }) => id));
+  });
+
+  it('keeps no bodies of a backlog in memory beyond its cache', async () => {
+    const spool = await make();
+    const body = Buffer.alloc(RECORD_LIMITS.bytes - 1_000);
+    for (let n = 0; n < 40; n += 1) await commitChanges(store, [spool.stage([sampleEntry({ body })])]);
+    let reads = 0;
+    const get = store.get.bind(store);
+    store.get = (name) => {
+      reads += 1;
+      return get(name);
+    };
+    expect(await ids(spool)).to.have.length(40);
+    expect(reads).to.be.within(20, 30);
+  });
+
+  it('wakes at the time of a retry', async () => {
+    const clock = new FakeClock(1_000);
+    const spool = await make(clock);
+    await put(spool, 1);
+    spool.release((await spool.claim(ALL))!, 6_000);
+    let isReady = false;
+    const waiting = spool.ready(new AbortController().signal).then(() => (isReady = true));
+    await clock.advance(4_999);
+    expect(isReady).to.equal(false);
+    await clock.advance(1);
+    await waiting;
+    expect(await ids(spool)).to.have.length(1);
+  });
+
+  it('an entry that waits does not hold up its neighbours when another one expires', async () => {
+    const clock = new FakeClock(1_000);
+    const spool = await make(clock);
+    const [a, b] = [sampleEntry({ expiresAt: 2_000 }), sampleEntry()];
+    await commitChanges(store, [spool.stage([a, b])]);
+    const claim = await spool.claim(ALL);
+    const settled = spool.settle(claim!, [
+      { outcome: 'retry', notBefore: 9_000 },
+      { outcome: 'retry', notBefore: 0 },
+    ]);
+    await commitChanges(store, [settled.change]);
+    await clock.advance(1_500);
+    await commitChanges(store, [spool.expire(clock.now()).change]);
+    expect(await ids(spool)).to.deep.equal([b.id]);
+  });
+
+  it('keeps dead letters to be looked at, the newest thousand', async () => {
+    const spool = await make();
+    const refuse = async (count: number): Promise<void> => {
+      await put(spool, count);
+      const claim = await spool.claim(ALL);
+      const verdicts = claim!.entries.map(
+        () => ({ outcome: 'refused', code: 'BH-E-SCHEMA', detail: 'field' }) as const,
+      );
+      await commitChanges(store, [spool.settle(claim!, verdicts).change]);
+    };
+    await refuse(3);
+    const [first] = await spool.deadLetters({ limit: 1 });
+    expect(first).to.deep.include({ number: 1, code: 'BH-E-SCHEMA', detail: 'field' });
+    expect(first!.entry).to.include({ lane: 4, class: 'performance' });
+    expect(await spool.deadLetter(1)).to.deep.equal(first);
+    expect((await spool.deadLetters({ after: 1 })).map(({ number }) => number)).to.deep.equal([2, 3]);
+    await commitChanges(store, [spool.removeDeadLetter(2)]);
+    expect(spool.depth().deadLetters).to.equal(2);
+    await refuse(1_000);
+    expect(spool.depth().deadLetters).to.equal(1_000);
+    const again = await make();
+    expect(again.depth().deadLetters).to.equal(1_000);
+    expect((await again.deadLetters({ limit: 1 }))[0]!.number).to.equal(4);
+  });
+
+  it('refuses lanes that do not exist', async () => {
+    const spool = await make();
+    expect(() => spool.stage([sampleEntry({ lane: 9 })])).to.throw('BH-E-INTERNAL');
+  });
+});
+
+describe('LevelValues', () => {
+  it('R1: every batch is synced', async () => {
+    const { LevelValues } = await import('../src/level-values.ts');
+    const { MemoryLevel: Memory } = await import('memory-level');
+    const database: MemoryLevel<string, Buffer> = new Memory({ valueEncoding: 'buffer', storeEncoding: 'buffer' });
+    await database.open();
+    const asked: unknown[] = [];
+    const batch = database.batch.bind(database) as () => ReturnType<typeof database.batch>;
+    Object.assign(database, {
+      batch: () => {
+        const made = batch();
+        const write = made.write.bind(made);
+        return Object.assign(made, { write: (options: object) => (asked.push(options), write(options)) });
+      },
+    });
+    await new LevelValues(database as never, () => {}).write([{ type: 'put', key: 'a', value: Buffer.from('a') }]);
+    expect(asked).to.deep.equal([{ sync: true }]);
+    await database.close();
+  });
+});
