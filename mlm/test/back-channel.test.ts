@@ -89,6 +89,18 @@ describe('back-channel', () => {
     expect((await reached())[P3]).to.deep.equal([sent.header.id]);
   });
 
+  it('without disk space nothing is acknowledged; it is delivered when there is space again', async () => {
+    await begin();
+    mlm.store.accepting = false;
+    const sent = toGroup();
+    const error = await mlm.receive([sent], 3).catch((thrown) => thrown);
+    expect(error).to.have.property('code', 'BH-E-SPOOL-FULL');
+    expect(mlm.core.downward.acknowledged().through).to.equal(0);
+    mlm.store.accepting = true;
+    await mlm.receive([sent], 3);
+    expect((await reached())[P2]).to.deep.equal([sent.header.id]);
+  });
+
   it('S5: one copy for all members', async () => {
     await begin();
     const before = mlm.store.stats().bytesWritten;

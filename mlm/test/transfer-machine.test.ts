@@ -53,9 +53,9 @@ describe('transfer machine', () => {
   });
 
   it('a refusal is told once, and asked again after its wait', () => {
-    const refusal = { type: 'refused', reason: 'too large', waitMs: 500 } as const;
+    const refusal = { type: 'refused', code: 'BH-E-BULK-REFUSED', reason: 'too large', waitMs: 500 } as const;
     const { transfer, effects } = run(begun(), [refusal, refusal]);
-    expect(effects).to.deep.equal([{ do: 'refuse', reason: 'too large', waitMs: 500 }]);
+    expect(effects).to.deep.equal([{ do: 'refuse', code: 'BH-E-BULK-REFUSED', reason: 'too large', waitMs: 500 }]);
     expect(transfer).to.include({ state: 'asking', notBefore: 1500 });
     expect(run(transfer, [{ type: 'allowed' }]).effects).to.deep.equal([{ do: 'grant' }]);
   });
@@ -112,7 +112,7 @@ describe('transfer machine', () => {
   const id = fc.constantFrom(P1, P2, P3);
   const anyEvent: fc.Arbitrary<TransferEvent> = fc.oneof(
     fc.constant<TransferEvent>({ type: 'allowed' }),
-    fc.constant<TransferEvent>({ type: 'refused', reason: 'r', waitMs: 5 }),
+    fc.constant<TransferEvent>({ type: 'refused', code: 'BH-E-BULK-SPACE', reason: 'r', waitMs: 5 }),
     fc.constant<TransferEvent>(fetched),
     fc.boolean().map((final): TransferEvent => ({ type: 'fetch-failed', reason: 'r', final, waitMs: 5, bytes: 1 })),
     fc.uniqueArray(id).map((ids): TransferEvent => ({ type: 'room', ids })),

@@ -139,7 +139,7 @@ describe('transfers', () => {
     await begin({ config: { transfers: { minFreeBytes: Number.MAX_SAFE_INTEGER } } });
     await mlm.receive([offer()]);
     await until('the refusal is stored', () => mlm.core.transfers.transfers[0]?.refusalTold === true);
-    expect((contents(await mlm.forwarded(), 'authorisation')[0] as BulkDataResponse).text).to.include('disk space');
+    expect((contents(await mlm.forwarded(), 'authorisation')[0] as BulkDataResponse).code).to.equal('BH-E-BULK-SPACE');
   });
 
   it('serves only to those it was offered to', async () => {

@@ -90,7 +90,8 @@ export class BackChannel implements DownwardHandler {
       }
       return NOTHING;
     } catch (thrown) {
-      const { code, detail, sentence } = toBackhaulError(thrown);
+      const { code, detail, sentence, retryable } = toBackhaulError(thrown);
+      if (retryable && code !== 'BH-E-INTERNAL') throw thrown; // no disk space: the page is asked for again [B2]
       this.#options.logger.warn({ id: header.id, class: header.class, code, detail }, 'a message from above failed');
       return answer(message, { status: 'failed', code, text: detail ?? sentence });
     }

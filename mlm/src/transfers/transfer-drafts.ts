@@ -13,13 +13,18 @@ export function transferDrafts(
 ): Draft[] {
   return effects.flatMap((effect) => {
     if (effect.do === 'grant') return [authorisation(transfer, 'granted', 'the transfer may begin')];
-    if (effect.do === 'refuse') return [authorisation(transfer, 'refused', effect.reason, effect.waitMs)];
+    if (effect.do === 'refuse') return [authorisation(transfer, 'refused', effect.reason, effect)];
     return effect.do === 'report' ? [report(self, now, transfer)] : [];
   });
 }
 
 /** The answer to the question that comes before any byte [DESIGN §6]. */
-function authorisation({ id, size }: Transfer, status: 'granted' | 'refused', text: string, waitMs?: number): Draft {
+function authorisation(
+  { id, size }: Transfer,
+  status: 'granted' | 'refused',
+  text: string,
+  refusal?: { code: string; waitMs: number },
+): Draft {
   return {
     ...administration,
     class: 'software',
@@ -28,7 +33,7 @@ function authorisation({ id, size }: Transfer, status: 'granted' | 'refused', te
       type: 'bulkDataResponse',
       request: id,
       status,
-      ...(status === 'granted' ? {} : { code: 'BH-E-BULK-REFUSED', waitMs: waitMs ?? 0 }),
+      ...(refusal === undefined ? {} : { code: refusal.code, waitMs: refusal.waitMs }),
       text: `${text} (${size} bytes)`,
     },
     inReplyTo: id,

@@ -45,9 +45,11 @@ export interface Transfer {
   readonly offer: { readonly header: string; readonly body: string; readonly receivedAt: number };
 }
 
+export type RefusalCode = 'BH-E-BULK-REFUSED' | 'BH-E-BULK-SPACE';
+
 export type TransferEvent =
   | { readonly type: 'allowed' }
-  | { readonly type: 'refused'; readonly reason: string; readonly waitMs: number }
+  | { readonly type: 'refused'; readonly code: RefusalCode; readonly reason: string; readonly waitMs: number }
   /** `bytes` came from above for it */
   | { readonly type: 'fetched'; readonly bytes: number; readonly fetches: number }
   | {
@@ -66,7 +68,7 @@ export type TransferEvent =
 /** What the commit of the new state also does. */
 export type TransferEffect =
   | { readonly do: 'grant' }
-  | { readonly do: 'refuse'; readonly reason: string; readonly waitMs: number }
+  | { readonly do: 'refuse'; readonly code: string; readonly reason: string; readonly waitMs: number }
   | { readonly do: 'offer'; readonly to: readonly string[] }
   | { readonly do: 'report' };
 
@@ -112,8 +114,12 @@ function grant(transfer: Transfer): TransferStep {
 }
 
 /** Told once; asked again after the wait, until it expires: a refusal is for now. */
-function refuse(transfer: Transfer, { reason, waitMs }: { reason: string; waitMs: number }, now: number): TransferStep {
-  const effects: TransferEffect[] = transfer.refusalTold ? [] : [{ do: 'refuse', reason, waitMs }];
+function refuse(
+  transfer: Transfer,
+  { code, reason, waitMs }: Extract<TransferEvent, { type: 'refused' }>,
+  now: number,
+): TransferStep {
+  const effects: TransferEffect[] = transfer.refusalTold ? [] : [{ do: 'refuse', code, reason, waitMs }];
   return { transfer: { ...transfer, refusalTold: true, notBefore: now + waitMs }, effects };
 }
 
@@ -138,7 +144,7 @@ function fetchFailed(
     notBefore: now + waitMs,
   };
   if (!final) return unchanged(tried);
-  const effects: TransferEffect[] = [{ do: 'refuse', reason, waitMs: 0 }];
+  const effects: TransferEffect[] = [{ do: 'refuse', code: reason, reason: 'it cannot be fetched', waitMs: 0 }];
   return { transfer: giveUpAll(tried, reason), effects };
 }
 

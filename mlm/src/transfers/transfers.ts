@@ -203,10 +203,12 @@ export class Transfers implements Component {
   async #ask({ sha256, size, class: kind, subclass }: Transfer): Promise<TransferEvent> {
     const { modules, artifacts, minFreeBytes } = this.#options;
     const answer = modules.authorizeTransfer({ class: kind, subclass, size, direction: 'down' });
-    if (!answer.allowed) return { type: 'refused', reason: answer.reason, waitMs: answer.waitMs };
+    if (!answer.allowed) {
+      return { type: 'refused', code: 'BH-E-BULK-REFUSED', reason: answer.reason, waitMs: answer.waitMs };
+    }
     const left = await artifacts.spaceAfter(sha256, size);
     if (left >= minFreeBytes) return { type: 'allowed' };
-    return { type: 'refused', reason: 'not enough free disk space', waitMs: SPACE_WAIT_MS };
+    return { type: 'refused', code: 'BH-E-BULK-SPACE', reason: 'not enough free disk space', waitMs: SPACE_WAIT_MS };
   }
 
   /** Undefined when it was stopped: nothing has happened. */
