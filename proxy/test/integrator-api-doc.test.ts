@@ -41,13 +41,11 @@ describe('docs/integrator-api.md', () => {
       const folder = await temporaryDirectory();
       try {
         await parent.waitFor('infrastructure', 'heartbeat');
-        const command = parent
-          .waitFor('infrastructure', 'registration', 2)
-          .then(([, instance]) =>
-            parent.send('command', 'get-status', jsonData({}), {
-              destination: { kind: 'component', id: instance!.header.instance! },
-            }),
-          );
+        const command = parent.waitFor('infrastructure', 'registration', 2).then(([, instance]) =>
+          parent.send('command', 'get-status', jsonData({}), {
+            destination: { kind: 'component', id: instance!.header.instance! },
+          }),
+        );
         outputs = await run(examples, { SOCKET: proxy.socketPath }, folder.path);
         await command;
         await parent.waitFor('command', 'get-status', 2);
