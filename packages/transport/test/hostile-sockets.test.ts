@@ -109,8 +109,10 @@ describe('hostile sockets', () => {
     const poll = `${REQUEST}Content-Type: ${contentTypeOf('b')}\r\nBackhaul-Ack: 0:0\r\nContent-Length: 7\r\n\r\n--b--\r\n`;
     socket.write(poll);
     const closed = new Promise((resolve) => socket.once('close', resolve).once('error', resolve));
-    await until('nothing is held', async () => /relay_requests 0/.test(await above.metrics.text()));
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await until('it is being answered', async () =>
+      /relay_bytes_total\{direction="out"\}/.test(await above.metrics.text()),
+    );
+    await new Promise((resolve) => setTimeout(resolve, 800));
     socket.resume();
     await closed;
   });
