@@ -6,7 +6,7 @@ import { collectDiskConfiguration } from '../src/integrators/host/collectors/dis
 import { collectInterfaces, readInterfaces } from '../src/integrators/host/collectors/interfaces.ts';
 import { readMounts } from '../src/integrators/host/collectors/mounts.ts';
 import { collectOsPackages, readDpkg, readRpm } from '../src/integrators/host/collectors/os-packages.ts';
-import { collectPatches, readAptSimulation } from '../src/integrators/host/collectors/patches.ts';
+import { collectPatches, readAptList } from '../src/integrators/host/collectors/patches.ts';
 import {
   busyFraction,
   performanceCollector,
@@ -79,7 +79,7 @@ describe('host collectors', () => {
     const patches = await collectPatches(nothing);
     expect(patches[0]).nested.include({
       'data.state': 'unavailable',
-      'data.reason': 'apt-get: not present on this host',
+      'data.reason': 'apt: not present on this host',
     });
     const alarms = [
       ...(await systemAlarmsCollector({ loadPerCpu: 1 })(nothing)),
@@ -173,10 +173,13 @@ describe('host collectors', () => {
     ]);
     expect(readRpm('bash\t0:5.1-2\tx86_64\n')).deep.equal([{ name: 'bash', version: '5.1-2', architecture: 'x86_64' }]);
     expect(
-      readAptSimulation(
-        'Inst curl [7.88.1-10] (7.88.1-11 Debian-Security:12/oldstable-security [amd64])\nInst new (1 Debian:12 [all])\nConf curl (7.88.1-11 Debian [amd64])\n',
+      readAptList(
+        'Listing...\ncurl/oldstable-security,oldstable 7.88.1-11 amd64 [upgradable from: 7.88.1-10]\nbash/oldstable 5.2-b8 amd64 [upgradable from: 5.2]\nnew/stable 1 all\n',
       ),
-    ).deep.equal([{ name: 'curl', installed: '7.88.1-10', candidate: '7.88.1-11', security: true }]);
+    ).deep.equal([
+      { name: 'curl', installed: '7.88.1-10', candidate: '7.88.1-11', security: true },
+      { name: 'bash', installed: '5.2', candidate: '5.2-b8', security: false },
+    ]);
     expect(
       readMounts(
         '/dev/vda / ext4 rw 0 0\nproc /proc proc rw 0 0\n/dev/vda /snap ext4 rw 0 0\n/dev/vdb /my\\040disk xfs rw 0 0\n',
