@@ -98,10 +98,11 @@ export const messageRoutes: readonly Route[] = [
     query: z.strictObject({
       ...pageQuery.shape,
       ...{ class: text.optional(), subclass: text.optional(), source: text.optional(), customer: text.optional() },
-      ...{ site: text.optional(), instance: text.optional(), direction: direction.optional() },
+      ...{ site: text.optional(), instance: text.optional(), direction: z.enum(['up', 'down', 'all']).default('up') },
     }),
     reply: pageOf(message),
-    handle: ({ queries, query }) => listMessages(queries, query, query),
+    handle: ({ queries, query }) =>
+      listMessages(queries, { ...query, direction: query.direction === 'all' ? undefined : query.direction }, query),
   }),
   route({
     ...{ method: 'get', path: '/messages/:id', tag: 'messages', summary: 'One message: header, routing, content' },

@@ -27,7 +27,7 @@ const isFinal = (range: TombstoneRange): boolean => range.reason !== 'held';
  * - L3 ranges do not overlap
  */
 export function bury(known: readonly TombstoneRange[], seen: Intervals, receipt: TombstoneRange): TombstoneChange {
-  const touched = known.filter(({ first, last }) => first <= receipt.last && last >= receipt.first);
+  const touched = sorted(known.filter(({ first, last }) => first <= receipt.last && last >= receipt.first));
   const delivered = subtract(intersect(seen, receipt), touched);
   const final = touched.filter(isFinal);
   const held = touched.filter((range) => !isFinal(range));
@@ -44,7 +44,7 @@ export function unbury(known: readonly TombstoneRange[], sequence: number): Tomb
   return { removed, added: removed.flatMap((range) => subtract([range], hole).map((rest) => ({ ...range, ...rest }))) };
 }
 
-const sorted = (list: readonly Interval[]): Intervals => list.toSorted((a, b) => a.first - b.first);
+const sorted = <T extends Interval>(list: readonly T[]): readonly T[] => list.toSorted((a, b) => a.first - b.first);
 
 /** The account of one stream: every sequence up to the highest known is in exactly one line. */
 export interface Account {

@@ -140,7 +140,7 @@ export class SqlMailboxes implements MailboxReader {
 
   wait(owner: string, waitMs: number, signal: AbortSignal): Promise<boolean> {
     if (this.#state(owner).messages > 0) return Promise.resolve(true);
-    if (signal.aborted) return Promise.resolve(false);
+    if (signal.aborted || waitMs <= 0) return Promise.resolve(false);
     const { promise, resolve } = Promise.withResolvers<boolean>();
     const waiting = this.#waiting.get(owner) ?? new Set();
     const wake = () => resolve(true);

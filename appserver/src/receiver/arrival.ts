@@ -1,6 +1,6 @@
 import type { Content, Message, Verdict } from '@backhaul/envelope';
-import { readContent } from '@backhaul/envelope';
-import type { ErrorCode } from '@backhaul/runtime';
+import { checkContent, classSchema, readContent } from '@backhaul/envelope';
+import { BackhaulError, type ErrorCode } from '@backhaul/runtime';
 import type { ArrivedMessage, DataScope } from '../service-modules/service-module.ts';
 
 /**
@@ -27,8 +27,20 @@ export class Arrival implements ArrivedMessage {
 
   /** Parsed at the first call only [E5]. @throws BH-E-XML-…, BH-E-SCHEMA */
   content(): Content {
-    this.#content ??= readContent(this.body);
+    this.#content ??= this.#read();
     return this.#content;
+  }
+
+  /** A class that only a newer proxy knows is not checked here. */
+  #read(): Content {
+    const { class: cls, subclass, contentType } = this.header;
+    const content = readContent(this.body);
+    if (content.type !== contentType) {
+      throw new BackhaulError('BH-E-SCHEMA', {
+        detail: `content type ${content.type}, the header says ${contentType}`,
+      });
+    }
+    return classSchema(cls, subclass) ? checkContent(cls, subclass, content) : content;
   }
 
   accept(): void {

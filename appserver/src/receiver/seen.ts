@@ -100,7 +100,8 @@ export class SeenChanges {
 
   hasRoom(stream: Stream, sequence: number): boolean {
     const set = this.intervals(stream);
-    return set.length < SEEN_INTERVALS || sequence <= through(set) + 1;
+    if (set.length < SEEN_INTERVALS || sequence <= through(set) + 1) return true;
+    return has(set, sequence - 1) || has(set, sequence + 1); // joins what is there: no gap more
   }
 
   /** Writes into the transaction at once. */

@@ -47,6 +47,10 @@ export class ModuleHost {
     ]);
   }
 
+  get modules(): readonly ServiceModule[] {
+    return this.#hosted.map(({ module }) => module);
+  }
+
   async start(context: ModuleContext): Promise<void> {
     for (const { module } of this.#hosted) await module.start?.(context);
   }

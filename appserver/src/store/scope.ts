@@ -17,6 +17,11 @@ export const NOTHING: Scope = { kind: 'grants', grants: [] };
 /** A forgotten scope is a refusal, not everything. @throws BH-E-FORBIDDEN */
 export function requireScope(scope: Scope | undefined): Scope {
   if (scope?.kind === 'everything') return EVERYTHING;
-  if (scope?.kind === 'grants' && scope.grants.every((grant) => typeof grant.customer === 'string')) return scope;
+  if (
+    scope?.kind === 'grants' &&
+    Array.isArray(scope.grants) &&
+    scope.grants.every((grant) => typeof grant.customer === 'string')
+  )
+    return scope;
   throw new BackhaulError('BH-E-FORBIDDEN', { detail: 'no scope was given' });
 }

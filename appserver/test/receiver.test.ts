@@ -1,0 +1,304 @@
+import { expect } from 'chai';
+import type { ArrivedMessage, HandleResult, ServiceModule } from '../src/index.ts';
+import { readLedger } from '../src/queries/ledger.ts';
+import { SEEN_INTERVALS } from '../src/receiver/seen.ts';
+import type { Transaction } from '../src/store/database.ts';
+import { Sender } from './support/sender.ts';
+import { TestAppserver } from './support/test-appserver.ts';
+
+const ACCEPTED = { accepted: true };
+
+/** Notes every message in a table of its own, and does what the message asks for. */
+class Obedient implements ServiceModule {
+  readonly name = 'obedient';
+  readonly subscriptions = [{ class: 'x-order' }];
+  readonly migrations = [{ owner: 'obedient', version: 1, statements: () => ['CREATE TABLE "obeyed" ("id" TEXT)'] }];
+  late: Promise<void> | undefined;
+
+  async handle(tx: Transaction, { header, content }: ArrivedMessage): Promise<HandleResult> {
+    await tx.run('INSERT INTO "obeyed" VALUES (?)', [[header.id]]);
+    if (header.subclass === 'throw') throw new Error('as told');
+    if (header.subclass === 'refuse') return { refuse: 'BH-E-SCHEMA', detail: 'as told' };
+    if (header.subclass === 'note') return { note: 'as told' };
+    return void content;
+  }
+}
+
+describe('Receiver', () => {
+  let test: TestAppserver;
+  let mlm: string;
+  let proxies: string[];
+  let customer: string;
+
+  before(async () => {
+    test = await TestAppserver.create({ modules: [new Obedient()] });
+    ({
+      customer,
+      mlms: [mlm],
+      proxies,
+    } = (await test.addSite()) as { customer: string; mlms: [string]; proxies: string[] });
+  });
+  after(() => test.stop());
+
+  let epochs = 0;
+  const sender = (id = proxies[0]!) => new Sender(id, (++epochs).toString(16).padStart(16, '0'));
+  const stored = (source: Sender) =>
+    test.queries.from('messages').selectAll().where('epoch', '=', source.epoch).orderBy('number').execute();
+  const obeyed = async () =>
+    (await test.appserver.database.read<{ id: string }>('SELECT "id" FROM "obeyed"', [])).map(({ id }) => id);
+
+  it('stores a message once, with header, body and whose it is', async () => {
+    const source = sender();
+    const message = source.data({ n: 1 }, { instance: source.instance, routing: [{ id: source.id, in: 1, out: 2 }] });
+    expect(await test.accept(mlm, message)).to.deep.equal([ACCEPTED]);
+    const [row] = await stored(source);
+    expect(row).to.include({
+      id: message.header.id,
+      customer,
+      site: 'site-a',
+      instance: source.instance,
+      class: 'x-test',
+      subclass: 'any',
+      peer: mlm,
+      sequence: 1,
+    });
+    expect(Buffer.from(row!.header).equals(message.headerBytes)).to.equal(true);
+    expect(Buffer.from(row!.body).equals(message.body)).to.equal(true);
+  });
+
+  it('accepts what comes again, in the same envelope, a later one or at the same time, and stores it once', async () => {
+    const source = sender();
+    const messages = [source.data(), source.data(), source.data()];
+    await test.accept(mlm, messages[0]!, messages[0]!, messages[1]!);
+    const [again, together] = await Promise.all([test.accept(mlm, ...messages), test.accept(mlm, ...messages)]);
+    expect([...again, ...together]).to.deep.equal(Array(6).fill(ACCEPTED));
+    expect((await stored(source)).map(({ sequence }) => sequence)).to.deep.equal([1, 2, 3]);
+  });
+
+  it('knows after a restart what it has stored', async () => {
+    const source = sender();
+    const messages = [source.data({}, { sequence: 1 }), source.data({}, { sequence: 3 })];
+    await test.accept(mlm, ...messages);
+    await test.restart();
+    await test.accept(mlm, ...messages, source.data({}, { sequence: 2 }));
+    expect((await stored(source)).map(({ sequence }) => sequence)).to.deep.equal([1, 3, 2]);
+    expect(
+      test.appserver.receiver.marks(test.peer(source.id)).find(({ epoch }) => epoch === source.epoch),
+    ).to.deep.include({ lane: 6, through: 3 });
+  });
+
+  it('T-A19: refuses each message whose source or subject is not below the sender, and takes the rest', async () => {
+    const other = await test.addSite('site-other', 1);
+    const mine = sender();
+    const foreign = sender(other.proxies[0]);
+    const envelope = [
+      mine.data(),
+      foreign.data(),
+      sender('c00000000.p1').data(),
+      sender(test.appserver.services.self).data(),
+      mine.data({}, { instance: `${other.proxies[0]}.s1` }),
+      mine.data({}, { instance: `${proxies[1]}.s1` }),
+      mine.data({}, { instance: mine.instance }),
+    ];
+    const verdicts = await test.accept(mlm, ...envelope);
+    const codes = verdicts.map(({ code }) => code ?? 'ok');
+    expect(codes).to.deep.equal(['ok', 'BH-E-SPOOF', 'BH-E-SPOOF', 'BH-E-SPOOF', 'BH-E-SPOOF', 'BH-E-SPOOF', 'ok']);
+    expect(await stored(foreign)).to.have.length(0);
+    expect(await stored(mine)).to.have.length(2);
+  });
+
+  it('an MLM may speak of the instances of its proxies', async () => {
+    const source = sender(mlm);
+    expect(await test.accept(mlm, source.data({}, { instance: `${proxies[2]}.s9` }))).to.deep.equal([ACCEPTED]);
+    expect((await stored(source))[0]).to.include({ customer, site: 'site-a', instance: `${proxies[2]}.s9` });
+  });
+
+  it('E2: refuses what has passed here before, and what was meant for below', async () => {
+    const source = sender();
+    const self = test.appserver.services.self;
+    const verdicts = await test.accept(
+      mlm,
+      source.data({}, { routing: [{ id: self, in: 1, out: 2 }] }),
+      source.data({}, { locator: 'destination' }),
+    );
+    expect(verdicts.map(({ code }) => code)).to.deep.equal(['BH-E-LOOP', 'BH-E-XML-VALUE']);
+  });
+
+  it('admits its own children only, and a revoked one never again', async () => {
+    const { proxies: direct } = await test.addSite('site-direct', 1, 0);
+    const { receiver, directory } = test.appserver;
+    const codeOf = (id: string) => {
+      try {
+        receiver.admit(test.peer(id));
+        return 'ok';
+      } catch (error) {
+        return (error as { code: string }).code;
+      }
+    };
+    expect([direct[0]!, mlm, proxies[0]!, 'c99999999.p1', 'provider.a1'].map(codeOf)).to.deep.equal([
+      'ok',
+      'ok',
+      'BH-E-ID-UNKNOWN',
+      'BH-E-ID-UNKNOWN',
+      'BH-E-ID-UNKNOWN',
+    ]);
+    await directory.revoke(direct[0]!);
+    expect(codeOf(direct[0]!)).to.equal('BH-E-ID-REVOKED');
+    expect(await test.accept(direct[0]!, sender(direct[0]).data()).catch((error) => error.code)).to.equal(
+      'BH-E-ID-REVOKED',
+    );
+  });
+
+  it('a module that throws is undone alone: the message is stored with a note', async () => {
+    const source = sender();
+    const [good, bad] = [
+      source.data({}, { class: 'x-order', subclass: 'obey' }),
+      source.data({}, { class: 'x-order', subclass: 'throw' }),
+    ];
+    expect(await test.accept(mlm, good, bad)).to.deep.equal([ACCEPTED, ACCEPTED]);
+    const rows = await stored(source);
+    expect(rows.map(({ note }) => note)).to.deep.equal([null, 'obedient failed: as told']);
+    expect(await obeyed())
+      .to.include(good.header.id)
+      .and.not.include(bad.header.id);
+    const report = test.appserver.services.modules.report().find(({ name }) => name === 'obedient');
+    expect(report).to.deep.include({ state: 'running', faults: 1, lastFault: 'as told' });
+  });
+
+  it('a message that a module refuses is not stored, nor is anything that came of it; it may be sent again', async () => {
+    const source = sender();
+    const refused = source.data({}, { class: 'x-order', subclass: 'refuse' });
+    const noted = source.data({}, { class: 'x-order', subclass: 'note' });
+    const verdicts = await test.accept(mlm, refused, noted);
+    expect(verdicts[0]).to.deep.equal({
+      accepted: false,
+      code: 'BH-E-SCHEMA',
+      detail: 'obedient: as told',
+      retryable: false,
+    });
+    expect((await stored(source)).map(({ note }) => note)).to.deep.equal(['obedient: as told']);
+    expect(await obeyed())
+      .to.include(noted.header.id)
+      .and.not.include(refused.header.id);
+    expect((await test.accept(mlm, refused))[0]!.code).to.equal('BH-E-SCHEMA');
+  });
+
+  it('E5: parses no body that nobody asked for, and refuses an unreadable one that somebody did', async () => {
+    const source = sender();
+    const garbage = Buffer.from('<!DOCTYPE x><x>');
+    const verdicts = await test.accept(
+      mlm,
+      source.data({}, { body: garbage }),
+      source.data({}, { class: 'x-order', subclass: 'obey', body: garbage }),
+    );
+    expect(verdicts.map(({ code }) => code)).to.deep.equal([undefined, 'BH-E-XML-DTD']);
+    const { body } = await test.api('GET', `/messages/${(await stored(source))[0]!.id}`);
+    expect(body.content).to.include({ type: 'unreadable', code: 'BH-E-XML-DTD' });
+  });
+
+  it('refuses retryably past the bound of gaps, and takes the lowest missing one always', async () => {
+    const source = sender(proxies[1]);
+    const gaps = Array.from({ length: SEEN_INTERVALS }, (_, n) => source.data({}, { sequence: 3 + 2 * n }));
+    for (let at = 0; at < gaps.length; at += 256) await test.accept(mlm, ...gaps.slice(at, at + 256));
+    const [far, lowest, next] = await test.accept(
+      mlm,
+      source.data({}, { sequence: 99_999 }),
+      source.data({}, { sequence: 1 }),
+      source.data({}, { sequence: 2 }),
+    );
+    expect(far).to.deep.include({ accepted: false, code: 'BH-E-SEEN-BOUND', retryable: true });
+    expect([lowest, next]).to.deep.equal([ACCEPTED, ACCEPTED]);
+  });
+
+  describe('receipts', () => {
+    const line = async (source: Sender) =>
+      (await readLedger(test.queries, source.id, { limit: 500 })).items.find(({ epoch }) => epoch === source.epoch)!;
+
+    it('say what became of what did not come; nothing is missing then', async () => {
+      const [source, by] = [sender(), sender(mlm)];
+      await test.accept(mlm, source.data({}, { sequence: 1 }), source.data({}, { sequence: 5 }));
+      expect(await line(source)).to.include({ delivered: 2, unexplained: 3, through: 5 });
+      await test.accept(
+        mlm,
+        by.receipts([
+          { source: source.id, epoch: source.epoch, lane: 6, from: 2, to: 4, reason: 'filtered', rule: 'no-noise' },
+        ]),
+      );
+      const account = await line(source);
+      expect(account).to.include({ delivered: 2, filtered: 3, unexplained: 0, customer });
+      expect(account.ranges).to.deep.include({ first: 2, last: 4, fate: 'filtered', at: mlm, rule: 'no-noise' });
+      expect(
+        test.appserver.receiver.marks(test.peer(source.id)).find(({ epoch }) => epoch === source.epoch)!.through,
+      ).to.equal(5);
+    });
+
+    it('held becomes merged when the aggregate arrives, before or after', async () => {
+      const [source, by] = [sender(), sender(mlm)];
+      const [early, late] = [by.data(), by.data()];
+      const held = (from: number, aggregate: string) =>
+        by.receipts([
+          {
+            source: source.id,
+            epoch: source.epoch,
+            lane: 6,
+            from,
+            to: from + 4,
+            reason: 'held',
+            aggregate,
+            rule: 'five',
+          },
+        ]);
+      await test.accept(mlm, early, held(1, early.header.id), held(6, late.header.id));
+      expect(await line(source)).to.include({ merged: 5, held: 5, unexplained: 0 });
+      await test.accept(mlm, late);
+      expect(await line(source)).to.include({ merged: 10, held: 0, unexplained: 0 });
+    });
+
+    it('L1: a message that comes after its own receipt is stored, and counts as delivered', async () => {
+      const [source, by] = [sender(), sender(mlm)];
+      await test.accept(
+        mlm,
+        by.receipts([{ source: source.id, epoch: source.epoch, lane: 6, from: 1, to: 3, reason: 'expired' }]),
+      );
+      const message = source.data({}, { sequence: 2 });
+      expect(await test.accept(mlm, message, message)).to.deep.equal([ACCEPTED, ACCEPTED]);
+      expect(await stored(source)).to.have.length(1);
+      expect(await line(source)).to.include({ delivered: 1, expired: 2, unexplained: 0 });
+    });
+
+    it('T-A19: for somebody else’s messages are refused', async () => {
+      const other = sender((await test.addSite('site-victim', 1)).proxies[0]);
+      const receipt = sender(mlm).receipts([
+        { source: other.id, epoch: other.epoch, lane: 4, from: 1, to: 9, reason: 'filtered' },
+      ]);
+      expect((await test.accept(mlm, receipt))[0]!.code).to.equal('BH-E-SPOOF');
+      expect(await line(other)).to.equal(undefined);
+    });
+
+    it('that cannot be read are refused, and bury nothing', async () => {
+      const source = sender(mlm);
+      const receipt = source.receipts(
+        [{ source: mlm, epoch: source.epoch, lane: 4, from: 1, to: 1, reason: 'filtered' }],
+        { body: Buffer.from('<data') },
+      );
+      expect((await test.accept(mlm, receipt))[0]!.accepted).to.equal(false);
+    });
+  });
+});
+
+describe('A module that keeps failing', () => {
+  it('is taken out after repeated faults, and the messages go on being stored', async () => {
+    const test = await TestAppserver.create({ modules: [new Obedient()] });
+    const { mlms, proxies } = await test.addSite();
+    const source = new Sender(proxies[0]!);
+    await test.accept(
+      mlms[0]!,
+      ...Array.from({ length: 25 }, () => source.data({}, { class: 'x-order', subclass: 'throw' })),
+    );
+    const report = test.appserver.services.modules.report().find(({ name }) => name === 'obedient');
+    expect(report).to.include({ state: 'taken out', faults: 20 });
+    const rows = await test.queries.from('messages').select('note').where('class', '=', 'x-order').execute();
+    expect(rows.filter(({ note }) => note === null)).to.have.length(5);
+    await test.stop();
+  });
+});

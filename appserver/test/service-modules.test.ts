@@ -1,0 +1,277 @@
+import { jsonData, type StatusNode, writeStatus } from '@backhaul/envelope';
+import { expect } from 'chai';
+import type { BusEvent } from '../src/index.ts';
+import { Sender } from './support/sender.ts';
+import { TestAppserver } from './support/test-appserver.ts';
+
+const HOUR_MS = 3_600_000;
+
+describe('Service modules', () => {
+  let test: TestAppserver;
+  let mlm: string;
+  let proxies: string[];
+  const events: BusEvent[] = [];
+
+  before(async () => {
+    test = await TestAppserver.create();
+    ({
+      mlms: [mlm],
+      proxies,
+    } = (await test.addSite()) as { mlms: [string]; proxies: string[] });
+    test.appserver.bus.subscribe('*', (event) => events.push(event));
+  });
+  after(() => test.stop());
+
+  let epochs = 0;
+  const sender = (id = proxies[0]!) => new Sender(id, (++epochs).toString(16).padStart(16, '0'));
+  const noteOf = async (id: string) => (await test.api('GET', `/messages/${id}`)).body.note;
+  const itemsOf = async (path: string) => (await test.api('GET', path)).body.items;
+  const packages = (count: number, from = 0) =>
+    Array.from({ length: count }, (_, n) => ({ name: `p${from + n}`, version: '1', architecture: 'amd64' }));
+
+  describe('alarms', () => {
+    const find = async (alarmId: string, state = '') =>
+      (await itemsOf(`/alarms${state}`)).find((alarm: { alarmId: string }) => alarm.alarmId === alarmId);
+
+    it('open and clear by alarmId; only transitions go out on the bus', async () => {
+      const source = sender();
+      const at = (minute: number, state: 'open' | 'clear') =>
+        source.alarm({ alarmId: 'disk', state, occurredAt: minute * 60_000 });
+      await test.accept(mlm, at(1, 'open'), at(2, 'open'));
+      expect(await find('disk', '?state=open')).to.deep.include({
+        state: 'open',
+        severity: 'major',
+        openedAt: 60_000,
+        times: 1,
+        instance: source.instance,
+        site: 'site-a',
+      });
+      await test.accept(mlm, at(3, 'clear'));
+      expect(await find('disk', '?state=open')).to.equal(undefined);
+      expect(await find('disk')).to.include({ state: 'clear' });
+      await test.accept(mlm, at(4, 'open'));
+      expect(await find('disk')).to.include({ state: 'open', openedAt: 240_000, times: 2 });
+      expect(events.filter(({ body }) => body['alarmId'] === 'disk').map(({ topic }) => topic)).to.deep.equal([
+        'alarm.open',
+        'alarm.clear',
+        'alarm.open',
+      ]);
+    });
+
+    it('that come late change nothing that is newer', async () => {
+      const source = sender();
+      await test.accept(mlm, source.alarm({ alarmId: 'late', state: 'clear', occurredAt: 2_000 }));
+      const stale = source.alarm({ alarmId: 'late', state: 'open', occurredAt: 1_000 });
+      await test.accept(mlm, stale);
+      expect(await find('late')).to.include({ state: 'clear' });
+      expect(await noteOf(stale.header.id)).to.contain('older');
+    });
+
+    it('that cannot be told are kept as such, with the reason', async () => {
+      await test.accept(
+        mlm,
+        sender().alarm(
+          { alarmId: 'units', state: 'unavailable', severity: 'info', text: 'no systemd here' },
+          { subclass: 'units' },
+        ),
+      );
+      expect(await find('units', '?state=unavailable')).to.include({ state: 'unavailable', text: 'no systemd here' });
+      expect(await find('units', '?state=active')).to.be.an('object');
+      expect(await find('units', '?state=clear')).to.equal(undefined);
+    });
+
+    it('of any class, the worst first, page by page', async () => {
+      const source = sender(proxies[1]);
+      for (const [n, severity] of (['info', 'critical', 'minor'] as const).entries()) {
+        await test.accept(
+          mlm,
+          source.alarm(
+            { alarmId: `x-${n}`, severity, instance: source.instance },
+            { class: 'x-mine', subclass: 'any' },
+          ),
+        );
+      }
+      const all = await itemsOf('/alarms');
+      const ranks = all.map(({ severity }: { severity: string }) =>
+        ['critical', 'major', 'minor', 'warning', 'info'].indexOf(severity),
+      );
+      expect(ranks).to.deep.equal(ranks.toSorted((a: number, b: number) => a - b));
+      const paged: string[] = [];
+      for (let cursor = ''; ; ) {
+        const { items, nextCursor } = (await test.api('GET', `/alarms?limit=1${cursor}`)).body;
+        paged.push(...items.map(({ alarmId }: { alarmId: string }) => alarmId));
+        if (nextCursor === null) break;
+        cursor = `&cursor=${nextCursor}`;
+      }
+      expect(paged).to.deep.equal(all.map(({ alarmId }: { alarmId: string }) => alarmId));
+    });
+
+    it('T-A19: whose body speaks of another instance than the header are refused', async () => {
+      const source = sender();
+      const forged = source.alarm({ alarmId: 'forged', instance: `${proxies[1]}.s1` }, { instance: source.instance });
+      expect((await test.accept(mlm, forged))[0]).to.include({ accepted: false, code: 'BH-E-SPOOF' });
+      expect(await find('forged')).to.equal(undefined);
+    });
+  });
+
+  describe('inventory and the three services of fig. 3', () => {
+    it('take what they subscribe to, part by part, the newest only', async () => {
+      const source = sender(proxies[2]);
+      const { instance } = source;
+      const list = (part: number, parts: number, count: number, madeAt: number) =>
+        source.data(
+          { manager: 'dpkg', packages: packages(count, part * 100), part, parts },
+          { class: 'os-packages', subclass: 'list', instance, madeAt },
+        );
+      await test.accept(mlm, list(1, 3, 10, 1_000), list(2, 3, 10, 1_000), list(3, 3, 5, 1_000));
+      const patch = { name: 'openssl', installed: '1', candidate: '2', security: true };
+      await test.accept(
+        mlm,
+        source.data(
+          { manager: 'dpkg', available: [patch], state: 'known' },
+          { class: 'patches', subclass: 'available', instance, madeAt: 1_000 },
+        ),
+      );
+      const disks = {
+        devices: [],
+        filesystems: [{ device: '/dev/sda1', mountpoint: '/', type: 'ext4', sizeBytes: 100, usedBytes: 50 }],
+      };
+      await test.accept(
+        mlm,
+        source.data(disks, { class: 'disk-configuration', subclass: 'list', instance, madeAt: 1_000 }),
+      );
+      const patched = (await itemsOf('/services/patch-management')).find(
+        (item: { instance: string }) => item.instance === instance,
+      );
+      expect(patched).to.deep.include({
+        packages: 25,
+        available: 1,
+        security: 1,
+        state: 'known',
+        patches: [patch],
+        site: 'site-a',
+      });
+
+      await test.accept(mlm, list(1, 1, 7, 2_000), list(2, 3, 10, 500));
+      const again = (await itemsOf('/services/patch-management')).find(
+        (item: { instance: string }) => item.instance === instance,
+      );
+      expect(again.packages).to.equal(17);
+      const { body } = await test.api('GET', `/inventory/${instance}`);
+      expect(body.classes).to.deep.equal(['disk-configuration', 'os-packages', 'patches']);
+      expect(
+        body.documents
+          .filter((d: { class: string }) => d.class === 'os-packages')
+          .map((d: { document: { packages: unknown[] } }) => d.document.packages.length),
+      ).to.deep.equal([7, 10]);
+      const storage = (await itemsOf('/services/storage-monitoring')).find(
+        (item: { instance: string }) => item.instance === instance,
+      );
+      expect(storage.filesystems).to.have.length(1);
+      expect(storage.filesystems[0]).to.include({ mountpoint: '/', usedBytes: 50 });
+    });
+
+    it('subscribe to exactly what fig. 3 shows', () => {
+      const shown = {
+        'patch-management': ['patches', 'os-packages'],
+        'configuration-management': ['disk-configuration', 'patches', 'os-packages', 'system-configuration'],
+        'storage-monitoring': ['disk-configuration', 'storage-alarms'],
+      };
+      for (const [name, classes] of Object.entries(shown)) {
+        const module = test.appserver.services.modules.modules.find((candidate) => candidate.name === name)!;
+        expect(
+          module.subscriptions.map((subscription) => subscription.class),
+          name,
+        ).to.have.members(classes);
+      }
+    });
+
+    it('see a change of configuration, and none in what is only measured', async () => {
+      const source = sender(proxies[1]);
+      const { instance } = source;
+      const disk = (usedBytes: number, sizeBytes: number) =>
+        source.data(
+          { devices: [], filesystems: [{ device: 'd', mountpoint: '/', type: 'ext4', sizeBytes, usedBytes }] },
+          { class: 'disk-configuration', subclass: 'list', instance },
+        );
+      await test.accept(mlm, disk(1, 100), disk(2, 100), disk(2, 200));
+      const item = (await itemsOf('/services/configuration-management')).find(
+        (one: { instance: string }) => one.instance === instance,
+      );
+      expect(item.configuration).to.have.length(1);
+      expect(item.configuration[0]).to.include({ class: 'disk-configuration', changes: 1 });
+    });
+
+    it('refuse a document that is not of its class, and store nothing of it', async () => {
+      const source = sender();
+      const wrong = source.data(
+        { devices: 'none' },
+        { class: 'disk-configuration', subclass: 'list', instance: source.instance },
+      );
+      expect((await test.accept(mlm, wrong))[0]).to.include({ accepted: false, code: 'BH-E-SCHEMA' });
+      expect((await test.api('GET', `/messages/${wrong.header.id}`)).status).to.equal(404);
+    });
+
+    it('know an instance by its registration; one that is not below the proxy is refused', async () => {
+      const source = sender();
+      const register = (id: string) =>
+        source.data(
+          { kind: 'instance', id, platform: 'host', managementId: '10.0.0.7', name: 'db-1' },
+          { class: 'infrastructure', subclass: 'registration' },
+        );
+      expect((await test.accept(mlm, register(source.instance)))[0]!.accepted).to.equal(true);
+      expect((await test.api('GET', `/inventory/${source.instance}`)).body).to.deep.include({
+        managementId: '10.0.0.7',
+        name: 'db-1',
+        component: source.id,
+        kind: 'instance',
+      });
+      expect((await test.accept(mlm, register(`${proxies[1]}.s1`)))[0]!.code).to.equal('BH-E-SPOOF');
+    });
+  });
+
+  describe('status', () => {
+    const heartbeat = (source: Sender, root: Partial<StatusNode>, madeAt: number) =>
+      source.message(
+        writeStatus(madeAt, {
+          kind: 'proxy',
+          id: source.id,
+          state: 'ok',
+          version: '9.9.9',
+          backlog: 4,
+          oldestMs: 1_000,
+          children: [],
+          ...root,
+        }),
+        { class: 'infrastructure', subclass: 'heartbeat' },
+      );
+
+    it('shows the newest heartbeat of each component', async () => {
+      const source = sender(proxies[2]);
+      const before = Date.now();
+      await test.accept(mlm, heartbeat(source, {}, 2_000), heartbeat(source, { state: 'failed' }, 1_000));
+      const { body } = await test.api('GET', `/components/${source.id}`);
+      expect(body).to.deep.include({ version: '9.9.9', health: 'ok', overdue: false, parent: mlm, children: [] });
+      expect(body.backlog.messages).to.equal(4);
+      expect(body.lastHeardAt).to.be.at.least(before);
+      expect(body.heartbeat).to.include({ id: source.id });
+    });
+
+    it('T-A19: refuses a heartbeat in somebody else’s name', async () => {
+      expect((await test.accept(mlm, heartbeat(sender(), { id: proxies[1]! }, 1)))[0]!.code).to.equal('BH-E-SPOOF');
+    });
+
+    it('reckons when a component was heard from the time its message spent above it, wrong clocks or not', async () => {
+      const [proxy] = (await test.addSite('site-slow', 1)).proxies;
+      const top = test.appserver.directory.tree.nextHop(proxy!)!.id;
+      const routing = [
+        { id: proxy!, in: 1, out: 2 },
+        { id: top, in: 7_000_000_000, out: 7_000_000_000 + HOUR_MS },
+      ];
+      await test.accept(top, sender(proxy).data({}, { routing }));
+      const { lastHeardAt, overdue } = (await test.api('GET', `/components/${proxy}`)).body;
+      expect(Date.now() - lastHeardAt).to.be.within(HOUR_MS, HOUR_MS + 60_000);
+      expect(overdue).to.equal(true);
+    });
+  });
+});
