@@ -38,6 +38,6 @@ describe('kill -9 of the MLM under load', function () {
 
 /** Messages of the load in the application server, each counted once. */
 async function stored(fleet: Fleet): Promise<number> {
-  const summary = await fleet.api<{ messages: { class: string; count: number }[] }>('GET', '/metrics-summary');
-  return summary.messages.filter((row) => row.class === 'x-load').reduce((sum, row) => sum + row.count, 0);
+  const summary = await fleet.api<{ messages: { class: string; messages: number }[] }>('GET', '/metrics-summary');
+  return summary.messages.filter((row) => row.class === 'x-load').reduce((sum, row) => sum + row.messages, 0);
 }

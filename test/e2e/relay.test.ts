@@ -210,6 +210,6 @@ async function push(
 }
 
 async function installedVersion(dataDirectory: string): Promise<string> {
-  const file = join(dataDirectory, 'current', 'VERSION');
+  const file = join(dataDirectory, 'software/agent/current', 'VERSION');
   return existsSync(file) ? readFile(file, 'utf8') : 'nothing';
 }

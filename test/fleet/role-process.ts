@@ -21,6 +21,12 @@ export interface RuntimeFile {
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const START_LIMIT_MS = 30_000;
+const VERB: Readonly<Record<Role, readonly string[]>> = {
+  certs: ['certs', 'serve'],
+  appserver: ['appserver'],
+  mlm: ['mlm'],
+  proxy: ['proxy'],
+};
 
 /** How a role is started: from the sources, or from a built package. */
 export const SOURCES: readonly string[] = [
@@ -109,7 +115,7 @@ export class RoleProcess {
 
   #spawn(configFile: string): void {
     const log = openSync(this.logFile, 'a');
-    const child = spawn(process.execPath, [...this.#launch, this.role, '--config', configFile], {
+    const child = spawn(process.execPath, [...this.#launch, ...VERB[this.role], '--config', configFile], {
       stdio: ['pipe', log, log],
     });
     closeSync(log);
