@@ -1,41 +1,18 @@
 // `npm run build`: compiles, then lays out `release/backhaul`, a package that runs from `dist` without the sources.
 // Our own packages go in as bundled dependencies; outside libraries stay ordinary dependencies.
 //   npm run build && npm pack ./release/backhaul
-import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { pinnedNode } from './pinned-node.mjs';
+import { join } from 'node:path';
+import { PARTS, ROOT as root } from './compile.mjs';
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const PARTS = [
-  'packages/runtime',
-  'packages/envelope',
-  'packages/identity',
-  'packages/spool',
-  'packages/transport',
-  'packages/modules',
-  'packages/cli',
-  'proxy',
-  'mlm',
-  'appserver',
-  'certs',
-];
 const release = join(root, 'release', 'backhaul');
 
-compile();
 rmSync(release, { recursive: true, force: true });
 mkdirSync(release, { recursive: true });
 const parts = PARTS.map((folder) => ({ folder, manifest: readJson(join(root, folder, 'package.json')) }));
 for (const part of parts) layOutPart(part);
 layOutRoot();
 console.log(`release/backhaul is ready; npm pack ./release/backhaul makes the tarball`);
-
-function compile() {
-  const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-  const run = spawnSync(pinnedNode(import.meta.url), [tsc, '--build', ...PARTS], { cwd: root, stdio: 'inherit' });
-  if (run.status !== 0) process.exit(run.status ?? 1);
-}
 
 /** `dist` and whatever else a part ships (DTDs, styles), with a manifest that names no outside library: those are hoisted. */
 function layOutPart({ folder, manifest }) {

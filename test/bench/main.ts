@@ -1,5 +1,4 @@
 // npm run bench -- quick [--json]
-import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { quick } from './quick.ts';
@@ -16,13 +15,6 @@ if (workload !== 'quick') {
   say(`unknown workload ${workload}; there is: quick`);
   process.exit(2);
 }
-
-say('compiling …');
-const compiled = spawnSync(process.execPath, [join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc'), '--build'], {
-  cwd: ROOT,
-  stdio: ['ignore', 2, 2],
-});
-if (compiled.status !== 0) process.exit(1);
 
 const result = await quick(BUILT, say);
 if (json) console.log(JSON.stringify(result, null, 2));
