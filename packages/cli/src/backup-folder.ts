@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, existsSync } from 'node:fs';
-import { chmod, copyFile, lstat, mkdir, readdir, readlink, rm, stat, symlink } from 'node:fs/promises';
+import { chmod, copyFile, lstat, mkdir, readdir, readlink, stat, symlink } from 'node:fs/promises';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import {
@@ -40,8 +40,9 @@ export type BackupManifest = z.infer<typeof manifestShape>;
 type FileRow = z.infer<typeof file>;
 
 /** Made again at the next start, or of no use elsewhere. */
-const LEFT_OUT = /(^|\/)(runtime\.json|ballast[^/]*|LOCK|[^/]+\.partial|[^/]+-(wal|shm|journal))$/;
-const SQLITE = /\.(sqlite|sqlite3|db)$/;
+const LEFT_OUT = /(^|\/)(runtime\.json|ballast[^/]*|LOCK|[^/]+\.partial|[^/]+\.lock|[^/]+-(wal|shm|journal))$/;
+/** The application server's SQL store; what is beside it belongs to open connections. */
+const SQL_STORE = 'store/appserver.db';
 
 /** Copies a data folder into a new folder. Throws BH-E-SPOOL-LOCKED when a LevelDB store in it is in use, BH-E-CONFLICT when `to` is not empty. */
 export async function backupFolder(data: string, to: string, clock: Clock): Promise<BackupManifest> {
@@ -68,7 +69,7 @@ export async function backupFolder(data: string, to: string, clock: Clock): Prom
     files: [],
   };
   for (const { path } of manifest.folders) await mkdir(join(into, 'files', path), { recursive: true, mode: 0o700 });
-  for (const entry of entries) if (entry.kind === 'file') manifest.files.push(await copyOne(from, into, entry));
+  for (const entry of sqlStoreFirst(entries)) manifest.files.push(await copyOne(from, into, entry));
   await writeFileAtomic(join(into, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`, 0o600);
   return manifest;
 }
@@ -112,6 +113,12 @@ async function walk(root: string, below = ''): Promise<Entry[]> {
   return found;
 }
 
+/** What the SQL store names (artifacts) is then in the copy too. */
+function sqlStoreFirst(entries: readonly Entry[]): Entry[] {
+  const files = entries.filter(({ kind }) => kind === 'file');
+  return [...files.filter(({ path }) => path === SQL_STORE), ...files.filter(({ path }) => path !== SQL_STORE)];
+}
+
 /** A LevelDB folder is known by its file `CURRENT`. */
 function refuseRunningStore(from: string, entries: readonly Entry[]): void {
   const pid = runningPid(from);
@@ -125,32 +132,25 @@ function refuseRunningStore(from: string, entries: readonly Entry[]): void {
 async function copyOne(from: string, into: string, { path, mode }: Entry): Promise<FileRow> {
   const source = join(from, path);
   const target = join(into, 'files', path);
-  const before = await stat(source);
-  if (SQLITE.test(path)) await copySqlite(source, target);
-  else {
-    await copyFile(source, target);
-    const after = await stat(source);
-    if (after.mtimeMs !== before.mtimeMs || after.size !== before.size) {
-      throw new BackhaulError('BH-E-CONFLICT', {
-        detail: `${path} changed while it was copied; stop what writes it, or try again`,
-      });
-    }
-  }
+  if (path === SQL_STORE) await copySqlStore(from, target);
+  else await copyUnchanged(source, target, path);
   await chmod(target, 0o600);
   return { path, mode, size: (await stat(target)).size, sha256: await hashFile(target) };
 }
 
 /** SQLite makes the copy itself: one consistent state, while the server goes on writing. */
-async function copySqlite(source: string, target: string): Promise<void> {
-  const { DatabaseSync } = await import('node:sqlite');
-  const database = new DatabaseSync(source);
-  try {
-    await rm(target, { force: true });
-    database.exec('PRAGMA busy_timeout = 10000');
-    database.prepare('VACUUM INTO ?').run(target);
-  } finally {
-    database.close();
-  }
+async function copySqlStore(dataDirectory: string, target: string): Promise<void> {
+  await (await import('@backhaul/appserver')).backupAppserver(dataDirectory, target);
+}
+
+async function copyUnchanged(source: string, target: string, path: string): Promise<void> {
+  const before = await stat(source);
+  await copyFile(source, target);
+  const after = await stat(source);
+  if (after.mtimeMs === before.mtimeMs && after.size === before.size) return;
+  throw new BackhaulError('BH-E-CONFLICT', {
+    detail: `${path} changed while it was copied; stop what writes it, or try again`,
+  });
 }
 
 async function hashFile(path: string): Promise<string> {

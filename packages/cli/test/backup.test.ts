@@ -52,12 +52,13 @@ describe('Backup and restore', () => {
   });
 
   it('copies an SQL store while it is written to', async () => {
-    const open = new DatabaseSync(join(folder, 'data', 'appserver.sqlite'));
+    mkdirSync(join(folder, 'data', 'store'));
+    const open = new DatabaseSync(join(folder, 'data', 'store', 'appserver.db'));
     open.exec('PRAGMA journal_mode = WAL; CREATE TABLE t (n INTEGER); INSERT INTO t VALUES (1), (2)');
     expect((await backup()).exitCode).to.equal(0);
     open.close();
     await restore();
-    const copy = new DatabaseSync(join(folder, 'back', 'appserver.sqlite'));
+    const copy = new DatabaseSync(join(folder, 'back', 'store', 'appserver.db'));
     expect(copy.prepare('SELECT sum(n) AS sum FROM t').get()).to.deep.include({ sum: 3 });
     copy.close();
   });
