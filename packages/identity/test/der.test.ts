@@ -65,6 +65,14 @@ describe('DER reading', () => {
     expect(() => readExtensions(list(one, one))).to.throw('comes twice');
   });
 
+  it('T-A14: refuses any name with a NUL, a line end or a space in it', () => {
+    for (const text of ['a.example\u0000.evil', 'a\nb', 'a b', '', '\u00e1']) {
+      const names = Buffer.concat([Buffer.of(0x82, text.length), Buffer.from(text, 'latin1')]);
+      const value = Buffer.concat([Buffer.of(0x30, names.length), names]);
+      expect(() => readAltNames(value), JSON.stringify(text)).to.throw('characters that names do not have');
+    }
+  });
+
   it('reads object identifiers', () => {
     expect(oidText(readDer(Buffer.from('06082b06010505070302', 'hex')))).to.equal(OID.clientAuth);
     expect(oidText(readDer(Buffer.from('0603550425', 'hex')))).to.equal('2.5.4.37');
