@@ -1,4 +1,4 @@
-import { type Data, jsonOf, readContent } from '@backhaul/envelope';
+import { type Data, jsonData, jsonOf, readContent } from '@backhaul/envelope';
 import { expect } from 'chai';
 import {
   EPOCH,
@@ -130,6 +130,14 @@ describe('aggregation', () => {
     const forwarded = await mlm.forwarded();
     expect(identities(forwarded.filter(({ header }) => header.subclass === 'sample'))).to.deep.equal([`${P1}/6/3`]);
     expect(forwarded.filter(({ header }) => header.subclass === 'summary')).to.have.length(1);
+  });
+
+  it('an aggregate that would be too large is not made: the parts go on as they are', async () => {
+    const wide = (n: number) => jsonData({ [`${n}`.repeat(300_000)]: 1 });
+    const sent = [1, 2, 3, 4, 5].map((sequence) => message({ sequence, content: wide(sequence) }));
+    expect(await mlm.send(P1, sent)).to.deep.equal(sent.map(() => ({ accepted: true })));
+    const parts = (await mlm.forwarded()).filter((part) => !isReceipt(part));
+    expect(parts.map(({ header }) => header.subclass)).to.deep.equal(sent.map(() => 'sample'));
   });
 
   it('when the module is gone the parts go on one by one with their bodies as they came', async () => {

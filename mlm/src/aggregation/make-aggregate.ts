@@ -1,4 +1,4 @@
-import { type Content, LIMITS, writeContent } from '@backhaul/envelope';
+import { type Content, jsonData, jsonOf, writeContent } from '@backhaul/envelope';
 import type { Merged, ModuleChain } from '@backhaul/modules';
 import { ModuleView } from '../forward/module-view.ts';
 import { rangesOf, type SeenRange } from '../forward/ranges.ts';
@@ -35,14 +35,18 @@ export function inputsOf({ parts }: HoldingGroup): Input[] {
   return rangesOf(parts.map(({ message }) => message.header));
 }
 
-/** Undefined when the content has no place for the list, or is too large with it. */
+/** Undefined when the content has no place for the list, or cannot be written with it (it is too large). */
 function withInputs({ content }: Merged, inputs: readonly Input[]): Content | undefined {
-  if (content.type !== 'data' || content.mimeType !== 'application/json' || content.encoding !== 'none')
+  if (content.type !== 'data' || content.mimeType !== 'application/json') return undefined;
+  try {
+    const value = jsonOf(content);
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
+    const whole = jsonData({ ...value, inputs });
+    writeContent(whole);
+    return whole;
+  } catch {
     return undefined;
-  const value: unknown = JSON.parse(content.text);
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
-  const whole: Content = { ...content, text: JSON.stringify({ ...value, inputs }) };
-  return writeContent(whole).length > LIMITS.bodyBytes ? undefined : whole;
+  }
 }
 
 function partDrafts(group: HoldingGroup, now: number, newId: () => string): Draft[] {

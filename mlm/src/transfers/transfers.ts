@@ -1,4 +1,4 @@
-import { type Message, readContent } from '@backhaul/envelope';
+import type { Message } from '@backhaul/envelope';
 import type { ModuleChain } from '@backhaul/modules';
 import {
   BackhaulError,
@@ -13,8 +13,8 @@ import { type Change, commitChanges, type Op, type Store, stagedChange } from '@
 import type { ArtifactFile } from '@backhaul/transport';
 import type { RoomyMailboxes } from '../mailbox-room.ts';
 import type { OwnMessages } from '../own-messages.ts';
-import { expiryHere } from '../time-left.ts';
 import type { ArtifactStore } from './artifact-store.ts';
+import { newTransfer, offeredTo, offerOf } from './offers.ts';
 import { transferDrafts } from './transfer-drafts.ts';
 import { step, type Transfer, type TransferEvent } from './transfer-machine.ts';
 import { upwardAnswers } from './upward-answers.ts';
@@ -93,7 +93,7 @@ export class Transfers implements Component {
 
   /** Taken in the commit that acknowledges the offer; begins when that is durable. */
   stageOffer(message: Message, destinations: readonly string[], now: number): Change {
-    const transfer = this.#newTransfer(message, destinations, now);
+    const transfer = newTransfer(message, destinations, now);
     return stagedChange(
       () => this.#put(transfer),
       () => this.#kick(transfer.id),
@@ -118,51 +118,15 @@ export class Transfers implements Component {
 
   /** Throws BH-E-BULK-GONE for what was not offered to this child: what others get is not told [T-A36]. */
   async artifact(child: string, sha256: string): Promise<ArtifactFile> {
-    const found = this.#offeredTo(child, sha256);
+    const found = offeredTo(this.transfers, child, sha256);
     if (found === undefined) throw new BackhaulError('BH-E-BULK-GONE', { detail: sha256 });
     return { path: this.#options.artifacts.path(sha256), size: found.size, sha256 };
   }
 
   artifactServed(child: string, sha256: string, bytes: number, complete: boolean): void {
     this.#options.onLanBytes?.(bytes);
-    const found = this.#offeredTo(child, sha256);
+    const found = offeredTo(this.transfers, child, sha256);
     if (found !== undefined) void this.#apply(found.id, { type: 'served', id: child, bytes, complete });
-  }
-
-  #offeredTo(child: string, sha256: string): Transfer | undefined {
-    const offered = this.transfers.filter((one) => one.sha256 === sha256 && one.state === 'offered');
-    const mine = offered.filter(({ destinations }) =>
-      destinations.some(({ id, state }) => id === child && state !== 'waiting'),
-    );
-    return (
-      mine.find(({ destinations }) => destinations.some(({ id, state }) => id === child && state === 'offered')) ??
-      mine[0]
-    );
-  }
-
-  #newTransfer({ header, headerBytes, body }: Message, destinations: readonly string[], now: number): Transfer {
-    const request = readContent(body);
-    if (request.type !== 'bulkDataRequest')
-      throw new BackhaulError('BH-E-SCHEMA', { detail: 'an offer is a bulkDataRequest' });
-    const expiresAt = expiryHere(header, now);
-    return {
-      id: header.id,
-      sha256: request.sha256,
-      size: request.size,
-      class: header.class,
-      subclass: header.subclass,
-      name: request.name,
-      version: request.artifactVersion,
-      state: 'asking',
-      destinations: destinations.map((id) => ({ id, state: 'waiting' })),
-      ...(expiresAt === undefined ? {} : { expiresAt }),
-      notBefore: 0,
-      refusalTold: false,
-      wanBytes: 0,
-      fetches: 0,
-      lanBytes: 0,
-      offer: { header: base64(headerBytes), body: base64(body), receivedAt: now },
-    };
   }
 
   /** Expiry, lingering, mailboxes that have room again, and waits that are over. */
@@ -269,20 +233,15 @@ export class Transfers implements Component {
     });
     if (JSON.stringify(transfer) === JSON.stringify(before) && effects.length === 0) return [];
     logger.info({ transfer: id, state: transfer.state, events: events.map(({ type }) => type) }, 'transfer');
-    const offers = effects.flatMap((effect) => (effect.do === 'offer' ? [this.#stageOffers(transfer, effect.to)] : []));
+    const offers = effects.flatMap((effect) =>
+      effect.do === 'offer' ? [this.#options.mailboxes.stagePut(effect.to, offerOf(transfer))] : [],
+    );
     const finished = transfer.state === 'finished';
     const kept = stagedChange(
       () => (finished ? this.#delete(transfer) : this.#put(transfer)),
       () => finished && this.#unpublish(transfer.sha256),
     );
     return [kept, ...offers, ...own.stage(transferDrafts(self, now, transfer, effects))];
-  }
-
-  #stageOffers({ id, offer, expiresAt }: Transfer, to: readonly string[]): Change {
-    const header = Buffer.from(offer.header, 'base64');
-    const body = Buffer.from(offer.body, 'base64');
-    const expiry = expiresAt === undefined ? {} : { expiresAt };
-    return this.#options.mailboxes.stagePut(to, { id, header, body, receivedAt: offer.receivedAt, ...expiry });
   }
 
   #put(transfer: Transfer): Op[] {
@@ -300,8 +259,4 @@ export class Transfers implements Component {
     const failed = (error: unknown) => this.#options.logger.warn({ sha256, error }, 'an artifact could not be removed');
     void this.#options.artifacts.remove(sha256).catch(failed);
   }
-}
-
-function base64(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('base64');
 }

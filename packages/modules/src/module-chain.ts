@@ -159,7 +159,7 @@ export class ModuleChain implements Component {
       return result;
     } catch (error) {
       if (error instanceof BackhaulError && error.code !== 'BH-E-INTERNAL') this.#badMessage(slot, error);
-      else this.#fault(slot, String(error));
+      else this.#fault(slot, printable(error));
       return undefined;
     }
   }
@@ -198,4 +198,11 @@ function subscribes(module: MidStreamModule, header: Header): boolean {
     if (wanted.class === undefined) return header.classification !== 'infrastructure-administration';
     return wanted.class === header.class && (wanted.subclass === undefined || wanted.subclass === header.subclass);
   });
+}
+
+/** What a module threw, fit for logs and the status tree. */
+function printable(error: unknown): string {
+  return String(error)
+    .replace(/[^\x20-\x7e]/g, '?')
+    .slice(0, 300);
 }
