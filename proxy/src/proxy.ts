@@ -134,7 +134,7 @@ export function buildProxy(options: ProxyOptions): Proxy {
       new Expiry({ spool, outbox, board, store, clock, logger, metrics }),
       new Heartbeat({ sources, outbox, store, intervalMs, clock, logger }),
       new IntegratorApi({
-        ...{ self, socketPath, liveness, board, metrics, status, clock, logger },
+        ...{ socketPath, liveness, board, metrics, status, clock, logger },
         accept: { directory, outbox, store, clock },
         registrar: new Registrar({ directory, outbox, store }),
         maxRequestBytes: config.api.maxRequestBytes,

@@ -73,7 +73,10 @@ describe('docs/integrator-api.md', () => {
   });
 
   it('shows every route there is', () => {
-    const routes = readFileSync(new URL('../src/api/integrator-routes.ts', import.meta.url), 'utf8');
+    const files = ['registration', 'command', 'integrator'].map(
+      (name) => new URL(`../src/api/${name}-routes.ts`, import.meta.url),
+    );
+    const routes = files.map((file) => readFileSync(file, 'utf8')).join('');
     const paths = [...routes.matchAll(/router\.(?:get|post)\('([^']+)'/g)].map(([, path = '']) =>
       path.replace(':id', '$COMMAND'),
     );

@@ -66,6 +66,11 @@ export class IntegratorApi implements Component {
     const { maxRequestBytes, logger } = this.#options;
     const app = express();
     app.disable('x-powered-by').disable('etag').set('query parser', 'simple');
+    app.use((_request, response, next) => {
+      if (!this.#stopping.signal.aborted) return next();
+      response.set('Connection', 'close');
+      throw new BackhaulError('BH-E-DRAINING');
+    });
     app.use(boundRequestBytes(maxRequestBytes));
     app.use(express.json({ limit: maxRequestBytes, strict: false, type: () => true, inflate: false }));
     app.use(integratorRoutes({ ...this.#options, stopping: this.#stopping.signal }));

@@ -11,11 +11,14 @@ const BODY_ERRORS: Readonly<Record<string, BackhaulError>> = {
   'request.size.invalid': new BackhaulError('BH-E-JSON', { detail: 'the request ended early' }),
 };
 
+/** What a sender is told to wait when nothing better is known. */
+const DEFAULT_WAIT_MS = 5_000;
+
 /** RFC 9457 with the code; `Retry-After` (whole seconds) when it may be tried again. */
 export function sendProblem(response: Response, error: BackhaulError): void {
   if (response.headersSent) return void response.destroy();
-  if (error.retryAfterMs !== undefined)
-    response.set('Retry-After', String(Math.max(1, Math.ceil(error.retryAfterMs / 1000))));
+  const waitMs = error.retryAfterMs ?? (error.status === 503 ? DEFAULT_WAIT_MS : undefined);
+  if (waitMs !== undefined) response.set('Retry-After', String(Math.max(1, Math.ceil(waitMs / 1000))));
   response.status(error.status).type('application/problem+json').send(JSON.stringify(error.toProblem()));
 }
 

@@ -70,13 +70,12 @@ export class CommandBoard {
     return this.#pending.get(id);
   }
 
+  /** From now on it is not handed out and cannot be answered again; should the commit fail, the load after it brings it back. */
   stageRemove(id: string): Change {
+    this.#pending.delete(id);
     return {
       ops: [{ type: 'del', key: `${PREFIX}${id}` }],
-      applied: () => {
-        this.#pending.delete(id);
-        this.#handedOut.delete(id);
-      },
+      applied: () => void this.#handedOut.delete(id),
     };
   }
 
@@ -94,6 +93,11 @@ export class CommandBoard {
       if (commands.length > 0 || left <= 0 || signal.aborted) return commands;
       await this.#change(left, signal);
     }
+  }
+
+  /** The answer that carried them did not get through: they may be handed out again at once. */
+  giveBack(commands: readonly PendingCommand[]): void {
+    for (const { id } of commands) this.#handedOut.delete(id);
   }
 
   #handOut(integrator: string): PendingCommand[] {

@@ -168,6 +168,7 @@ export class InstallRunner implements Component {
     let told: Promise<void> = Promise.resolve();
     const tell = (event: InstallEvent) => {
       told = told.then(() => this.#apply(id, event));
+      told.catch(() => {}); // looked at below, when the installer has ended
     };
     try {
       await this.#installer().ask(

@@ -75,6 +75,7 @@ export class Expiry implements Component {
         { status: 'expired', code: 'BH-E-EXPIRED', text: 'no integrator answered in time' },
       ),
     );
-    await commitChanges(store, [...expired.map(({ id }) => board.stageRemove(id)), ...outbox.stage(answers).changes]);
+    const up = outbox.stage(answers).changes;
+    await commitChanges(store, [...expired.map(({ id }) => board.stageRemove(id)), ...up]);
   }
 }
