@@ -9,6 +9,7 @@ import {
   systemClock,
   systemRandom,
 } from '@backhaul/runtime';
+import type { Store } from '@backhaul/spool';
 import { temporaryDirectory } from '@backhaul/testkit';
 import { Agent, request } from 'undici';
 import { type ProxyConfig, proxyConfig } from '../../src/config.ts';
@@ -23,6 +24,7 @@ export interface TestProxyOptions {
   readonly directory?: string;
   readonly settings?: Settings;
   readonly logger?: Logger;
+  readonly store?: Store;
 }
 
 export interface ApiAnswer {
@@ -40,7 +42,12 @@ export class TestProxy {
   readonly #agent: Agent;
   readonly #remove: () => Promise<void>;
 
-  private constructor(directory: string, config: ProxyConfig, logger: Logger, remove: () => Promise<void>) {
+  private constructor(
+    directory: string,
+    config: ProxyConfig,
+    given: { logger: Logger; store: Store | undefined },
+    remove: () => Promise<void>,
+  ) {
     this.directory = directory;
     this.config = config;
     this.#remove = remove;
@@ -50,12 +57,13 @@ export class TestProxy {
       tls: 'plain',
       clock: systemClock,
       random: systemRandom,
-      logger,
+      logger: given.logger,
+      ...(given.store === undefined ? {} : { store: given.store }),
     }).components;
     this.#agent = new Agent({ connect: { socketPath: this.socketPath } });
   }
 
-  static async start({ parent, directory, settings, logger }: TestProxyOptions = {}): Promise<TestProxy> {
+  static async start({ parent, directory, settings, logger, store }: TestProxyOptions = {}): Promise<TestProxy> {
     const folder = directory === undefined ? await temporaryDirectory('bh-p-') : undefined;
     const dataDirectory = directory ?? folder!.path;
     const config = proxyConfig.parse({
@@ -65,7 +73,9 @@ export class TestProxy {
       installer: { enabled: false },
       ...settings,
     });
-    const proxy = new TestProxy(dataDirectory, config, logger ?? silentLogger, async () => folder?.remove());
+    const proxy = new TestProxy(dataDirectory, config, { logger: logger ?? silentLogger, store }, async () =>
+      folder?.remove(),
+    );
     await startAll(proxy.#components);
     return proxy;
   }

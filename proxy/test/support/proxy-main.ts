@@ -1,0 +1,3 @@
+import { runProxy } from '../../src/run-proxy.ts';
+
+await runProxy({ configFile: process.argv[2]!, env: process.env });
