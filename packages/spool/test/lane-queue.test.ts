@@ -140,13 +140,13 @@ describe('LaneQueue', () => {
 
   it('keeps dead letters to be looked at, the newest thousand', async () => {
     const spool = await make();
-    const refuse = async (count: number): Promise<void> => {
-      await put(spool, count);
-      const claim = await spool.claim(ALL);
+    const refuse = async (count: number, from = spool): Promise<void> => {
+      await put(from, count);
+      const claim = await from.claim(ALL);
       const verdicts = claim!.entries.map(
         () => ({ outcome: 'refused', code: 'BH-E-SCHEMA', detail: 'field' }) as const,
       );
-      await commitChanges(store, [spool.settle(claim!, verdicts).change]);
+      await commitChanges(store, [from.settle(claim!, verdicts).change]);
     };
     await refuse(3);
     const [first] = await spool.deadLetters({ limit: 1 });
@@ -161,6 +161,8 @@ describe('LaneQueue', () => {
     const again = await make();
     expect(again.depth().deadLetters).to.equal(1_000);
     expect((await again.deadLetters({ limit: 1 }))[0]!.number).to.equal(4);
+    await refuse(1, again);
+    expect((await again.deadLetters({ after: 1_003 })).map(({ number }) => number)).to.deep.equal([1_004]);
   });
 
   it('refuses lanes that do not exist', async () => {
@@ -181,7 +183,11 @@ describe('LevelValues', () => {
       batch: () => {
         const made = batch();
         const write = made.write.bind(made);
-        return Object.assign(made, { write: (options: object) => (asked.push(options), write(options)) });
+        const noted = (options: object): Promise<void> => {
+          asked.push(options);
+          return write(options);
+        };
+        return Object.assign(made, { write: noted });
       },
     });
     await new LevelValues(database as never, () => {}).write([{ type: 'put', key: 'a', value: Buffer.from('a') }]);
