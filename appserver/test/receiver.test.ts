@@ -32,11 +32,10 @@ describe('Receiver', () => {
 
   before(async () => {
     test = await TestAppserver.create({ modules: [new Obedient()] });
-    ({
-      customer,
-      mlms: [mlm],
-      proxies,
-    } = (await test.addSite()) as { customer: string; mlms: [string]; proxies: string[] });
+    const site = await test.addSite();
+    mlm = site.mlms[0]!;
+    proxies = site.proxies;
+    customer = site.customer; mlms: [string]; proxies: string[] });
   });
   after(() => test.stop());
 

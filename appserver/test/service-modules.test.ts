@@ -1,4 +1,4 @@
-import { jsonData, type StatusNode, writeStatus } from '@backhaul/envelope';
+import { type StatusNode, writeStatus } from '@backhaul/envelope';
 import { expect } from 'chai';
 import type { BusEvent } from '../src/index.ts';
 import { Sender } from './support/sender.ts';
@@ -14,10 +14,9 @@ describe('Service modules', () => {
 
   before(async () => {
     test = await TestAppserver.create();
-    ({
-      mlms: [mlm],
-      proxies,
-    } = (await test.addSite()) as { mlms: [string]; proxies: string[] });
+    const site = await test.addSite();
+    mlm = site.mlms[0]!;
+    proxies = site.proxies; proxies: string[] });
     test.appserver.bus.subscribe('*', (event) => events.push(event));
   });
   after(() => test.stop());

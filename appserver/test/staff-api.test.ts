@@ -160,7 +160,11 @@ describe('Staff API', () => {
 
     it('says what the replies are: each reply, filled, matches its schema in the document', async () => {
       await fill();
-      const document: any = await SwaggerParser.dereference((await test.api('GET', '/openapi.json')).body);
+      const document = (await SwaggerParser.dereference(
+        (
+          await test.api('GET', '/openapi.json')
+        ).body,
+      )) as unknown as Document;
       const [message] = (await test.api('GET', '/messages?limit=1')).body.items;
       const ids: Record<string, string> = {
         '/customers/:id/sites': customer,
@@ -361,10 +365,20 @@ describe('Staff API', () => {
   }
 });
 
+interface Document {
+  paths: Record<
+    string,
+    Record<
+      string,
+      { responses: Record<string, { content: Record<string, { schema: Parameters<typeof z.fromJSONSchema>[0] }> }> }
+    >
+  >;
+}
+
 /** The reply against the schema of the served document, turned back into a check. */
-function expectMatches(document: any, route: Route, body: unknown): void {
-  const operation = document.paths[`/api/v1${route.path.replaceAll(/:(\w+)/g, '{$1}')}`][route.method];
-  const schema = operation.responses[String(route.status)].content['application/json'].schema;
+function expectMatches(document: Document, route: Route, body: unknown): void {
+  const operation = document.paths[`/api/v1${route.path.replaceAll(/:(\w+)/g, '{$1}')}`]![route.method];
+  const { schema } = operation!.responses[String(route.status)]!.content['application/json']!;
   const result = z.fromJSONSchema(schema).safeParse(body);
   expect(result.success, `${route.path}: ${result.success ? '' : z.prettifyError(result.error)}`).to.equal(true);
 }

@@ -42,9 +42,11 @@ function authenticate(route: Route, authentication: Authentication): RequestHand
   };
 }
 
-/** A body of another type would be taken for none. */
+const JSON_TYPE = /^application\/json(?: *; *charset="?utf-8"?)?$/i;
+
+/** A body of another type would be taken for none; in another charset, for something else than its bytes say. */
 const requireJson: RequestHandler = (request, _response, next) => {
-  if (!request.is('application/json'))
+  if (!JSON_TYPE.test(request.headers['content-type'] ?? ''))
     throw new BackhaulError('BH-E-JSON', { detail: 'Content-Type: application/json' });
   next();
 };

@@ -35,8 +35,7 @@ export const membershipHash = (membership: Membership): string =>
  * goes ahead of whatever relies on it.
  */
 export async function pushMemberships(tx: Transaction, snapshot: DirectorySnapshot, downward: Downward): Promise<void> {
-  const mlms = snapshot.tree.all().filter(({ kind, state }) => kind === 'mlm' && state === 'active');
-  for (const { id } of mlms.filter((mlm) => snapshot.tree.nextHop(mlm.id))) {
+  for (const id of reachableMlms(snapshot)) {
     const membership = membershipOf(snapshot, id);
     const hash = membershipHash(membership);
     const known = await tx.db
@@ -53,6 +52,12 @@ export async function pushMemberships(tx: Transaction, snapshot: DirectorySnapsh
       .execute();
     await send(tx, snapshot, downward, id, { version, ...membership });
   }
+}
+
+/** Those above first, so that each knows whom it passes the next ones on to. */
+function reachableMlms({ tree }: DirectorySnapshot): string[] {
+  const mlms = tree.all().filter(({ id, kind, state }) => kind === 'mlm' && state === 'active' && tree.nextHop(id));
+  return mlms.map(({ id }) => id).toSorted((a, b) => tree.path(a).length - tree.path(b).length);
 }
 
 async function send(

@@ -35,11 +35,13 @@ const STEPS = [
   },
 ] as const;
 
-/** Streams whose receipts are older than the limit and below everything that is still missing. */
+/** Up to where each stream holds only old receipts: below everything that is missing, held, or told lately. */
 const SETTLED = `SELECT t."source", t."epoch", t."lane", MAX(t."last") AS "through", t."customer", t."site"
   FROM "tombstones" t JOIN "seen" s ON s."source" = t."source" AND s."epoch" = t."epoch" AND s."lane" = t."lane" AND s."first" = 1
-  WHERE t."recordedAt" < ? AND t."last" <= s."last" AND t."reason" <> 'held'
-  GROUP BY t."source", t."epoch", t."lane" LIMIT ?`;
+  WHERE t."recordedAt" < ?1 AND t."last" <= s."last" AND t."reason" <> 'held' AND NOT EXISTS (SELECT 1 FROM "tombstones" y
+    WHERE y."source" = t."source" AND y."epoch" = t."epoch" AND y."lane" = t."lane" AND y."first" < t."first"
+    AND (y."recordedAt" >= ?1 OR y."reason" = 'held'))
+  GROUP BY t."source", t."epoch", t."lane" LIMIT ?2`;
 const SETTLE = `INSERT INTO "streams" ("source", "epoch", "lane", "settledThrough", "customer", "site", "instance", "class")
   VALUES (?, ?, ?, ?, ?, ?, NULL, NULL) ON CONFLICT ("source", "epoch", "lane")
   DO UPDATE SET "settledThrough" = MAX("settledThrough", excluded."settledThrough")`;

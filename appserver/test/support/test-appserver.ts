@@ -5,7 +5,7 @@ import { identityOf } from '@backhaul/identity';
 import { type Clock, type Logger, silentLogger, startAll, stopAll, systemClock, systemRandom } from '@backhaul/runtime';
 import { type TemporaryDirectory, TlsFixtures, temporaryDirectory } from '@backhaul/testkit';
 import type { Peer } from '@backhaul/transport';
-import { Agent, request } from 'undici';
+import { Agent, type FormData, request } from 'undici';
 import { Appserver, appserverConfig, type ServiceModule } from '../../src/index.ts';
 import { EVERYTHING } from '../../src/store/scope.ts';
 import { ScopedQueries } from '../../src/store/scoped-queries.ts';
@@ -32,6 +32,7 @@ export interface TestOptions {
 export interface Answer {
   readonly status: number;
   readonly headers: Record<string, string | string[] | undefined>;
+  // biome-ignore lint/suspicious/noExplicitAny: what a test looks for in a reply says the shape it expects
   readonly body: any;
   readonly text: string;
 }
@@ -117,7 +118,7 @@ export class TestAppserver {
   async http(
     method: string,
     path: string,
-    options: { headers?: Record<string, string>; body?: any } = {},
+    options: { headers?: Record<string, string>; body?: string | Buffer | FormData } = {},
   ): Promise<Answer> {
     const answer = await request(`${this.appserver.staff.url}${path}`, {
       method: method as 'GET',
