@@ -35,7 +35,7 @@ describe('Receiver', () => {
     const site = await test.addSite();
     mlm = site.mlms[0]!;
     proxies = site.proxies;
-    customer = site.customer; mlms: [string]; proxies: string[] });
+    customer = site.customer;
   });
   after(() => test.stop());
 

@@ -16,7 +16,7 @@ describe('Service modules', () => {
     test = await TestAppserver.create();
     const site = await test.addSite();
     mlm = site.mlms[0]!;
-    proxies = site.proxies; proxies: string[] });
+    proxies = site.proxies;
     test.appserver.bus.subscribe('*', (event) => events.push(event));
   });
   after(() => test.stop());
