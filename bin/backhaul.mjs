@@ -4,16 +4,13 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { pinnedNode } from '../scripts/pinned-node.mjs';
+import { nodeFlags, pinnedNode } from '../scripts/pinned-node.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const node = pinnedNode(import.meta.url);
 // in a checkout the sources run as they are; a published package has only `dist`
 const sources = existsSync(join(root, 'packages', 'cli', 'src'));
-const flags = sources
-  ? ['--conditions=backhaul-source', '--disable-warning=ExperimentalWarning']
-  : ['--disable-warning=ExperimentalWarning'];
-const command = [node, ...flags, join(root, 'bin', 'main.mjs'), ...process.argv.slice(2)];
+const command = [node, ...nodeFlags({ sources }), join(root, 'bin', 'main.mjs'), ...process.argv.slice(2)];
 
 // where Node can replace itself (22.15 and newer) no second process stays in memory
 if (process.execve !== undefined && process.platform !== 'win32') {

@@ -6,6 +6,14 @@ import { dirname, join } from 'node:path';
 
 const MAJOR = 24;
 
+/** Young objects get 4 MiB instead of 16: an idle process is 10 MiB smaller, and the relay is not slower for it (docs/performance.md). */
+const FLAGS = ['--max-semi-space-size=4', '--disable-warning=ExperimentalWarning'];
+
+/** What Backhaul's Node is started with; in a checkout the sources run as they are. */
+export function nodeFlags({ sources }) {
+  return sources ? [...FLAGS, '--conditions=backhaul-source'] : FLAGS;
+}
+
 export function pinnedNode(from) {
   const require = createRequire(from);
   const platform = process.platform === 'win32' ? 'win' : process.platform;

@@ -1,11 +1,7 @@
 // npm run bench -- quick [--json]
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { BUILT } from '../fleet/role-process.ts';
 import { quick } from './quick.ts';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-/** The compiled code, as a published package runs it. */
-const BUILT = ['--disable-warning=ExperimentalWarning', join(ROOT, 'bin', 'main.mjs')];
 const say = (line: string) => console.error(line);
 
 const words = process.argv.slice(2);

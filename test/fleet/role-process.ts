@@ -4,6 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { nodeFlags } from '../../scripts/pinned-node.mjs';
 
 export type Role = 'certs' | 'appserver' | 'mlm' | 'proxy';
 
@@ -28,12 +29,9 @@ const VERB: Readonly<Record<Role, readonly string[]>> = {
   proxy: ['proxy'],
 };
 
-/** How a role is started: from the sources, or from a built package. */
-export const SOURCES: readonly string[] = [
-  '--conditions=backhaul-source',
-  '--disable-warning=ExperimentalWarning',
-  join(ROOT, 'bin', 'main.mjs'),
-];
+/** How a role is started: from the sources, or from what `npm run build` compiles. */
+export const SOURCES: readonly string[] = [...nodeFlags({ sources: true }), join(ROOT, 'bin', 'main.mjs')];
+export const BUILT: readonly string[] = [...nodeFlags({ sources: false }), join(ROOT, 'bin', 'main.mjs')];
 
 /** One role as a real process, started, killed and started again by tests. */
 export class RoleProcess {

@@ -41,8 +41,8 @@ const HOMES: Record<string, readonly string[]> = {
   semver: ['proxy', 'appserver'],
   'tar-stream': ['proxy', 'cli'], // unpacked by the installer; packed by the demo
   commander: ['cli'],
-  mocha: ['testkit'],
-  chai: ['testkit', 'spool'], // the contract suites that are exported
+  mocha: ['spool'], // the contract suites that it exports
+  chai: ['spool'],
 };
 
 describe('Imports', () => {

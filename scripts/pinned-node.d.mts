@@ -1,0 +1,2 @@
+export function pinnedNode(from: string): string;
+export function nodeFlags(options: { sources: boolean }): readonly string[];
