@@ -31,7 +31,7 @@ const HOMES: Record<string, readonly string[]> = {
   'memory-level': ['spool'],
   'abstract-level': ['spool'],
   undici: ['transport', 'cli', 'proxy', 'appserver'], // hop to hop; the staff API's client; integrators; the registrar's client
-  'p-queue': ['transport', 'mlm'],
+  'p-queue': ['transport'],
   express: ['transport', 'proxy', 'appserver', 'certs'], // every HTTP API but the envelope route
   busboy: ['appserver'],
   kysely: ['appserver'],

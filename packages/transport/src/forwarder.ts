@@ -9,6 +9,7 @@ import {
   type Spool,
   type Store,
 } from '@backhaul/spool';
+import PQueue from 'p-queue';
 import { fullJitter } from './backoff.ts';
 import { COMPRESS_FROM_BYTES, chooseEncoding, compress } from './compression.ts';
 import { joined } from './joined.ts';
@@ -51,7 +52,8 @@ export class Forwarder {
   readonly #options: ForwarderOptions;
   readonly #rate: LinkRate;
   readonly #wakeup = new Wakeup();
-  readonly #sending = new Set<Promise<void>>();
+  /** Envelopes in flight: one window for all lanes. */
+  readonly #sends: PQueue;
   #session: LinkSession | undefined;
   #maxMessages: number;
 
@@ -59,10 +61,11 @@ export class Forwarder {
     this.#options = options;
     this.#maxMessages = options.maxMessages;
     this.#rate = new LinkRate(options.maxBytes);
+    this.#sends = new PQueue({ concurrency: options.window });
   }
 
   get inFlight(): number {
-    return this.#sending.size;
+    return this.#sends.pending + this.#sends.size;
   }
 
   /** The parent may be used now, or something else has changed. */
@@ -83,8 +86,8 @@ export class Forwarder {
   }
 
   /** Resolves when nothing is in flight. */
-  async settled(): Promise<void> {
-    while (this.#sending.size > 0) await Promise.all(this.#sending);
+  settled(): Promise<void> {
+    return this.#sends.onIdle();
   }
 
   /** Takes back what is in flight. */
@@ -99,14 +102,10 @@ export class Forwarder {
     const link = parents.current();
     const room = parents.failing ? 1 : window;
     const maxBytes = this.#rate.budget();
-    if (!link.greeted || this.#sending.size >= room || maxBytes === 0) return this.#wakeup.wait(signal);
+    if (!link.greeted || this.inFlight >= room || maxBytes === 0) return this.#wakeup.wait(signal);
     const claim = await spool.claim({ maxMessages: this.#maxMessages, maxBytes });
     if (!claim) return spool.ready(signal);
-    const sending = this.#send(claim, link).finally(() => {
-      this.#sending.delete(sending);
-      this.#wakeup.wake();
-    });
-    this.#sending.add(sending);
+    void this.#sends.add(() => this.#send(claim, link)).finally(() => this.#wakeup.wake());
   }
 
   async #send(claim: Claim, link: ParentLink): Promise<void> {
