@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { leakCheck, until } from '@backhaul/testkit';
+import { leakCheck, temporaryDirectory, until } from '@backhaul/testkit';
 import { expect } from 'chai';
 import { checkSocketPath } from '../src/api/integrator-api.ts';
 import { TestParent } from './support/test-parent.ts';
@@ -308,12 +308,16 @@ function describePressure(): void {
   it('keeps numbering and mapping over a restart, and everything accepted arrives', async () => {
     const parent = await new TestParent().start();
     const port = await parent.hangUp();
-    let proxy = await TestProxy.start({ parent: { url: `http://127.0.0.1:${port}` } as TestParent });
+    const folder = await temporaryDirectory('bh-p-');
+    let proxy = await TestProxy.start({
+      directory: folder.path,
+      parent: { url: `http://127.0.0.1:${port}` } as TestParent,
+    });
     const { instance } = await proxy.register();
     const first = await proxy.post('/v1/data', sample(instance, 1));
     await proxy.halt();
     proxy = await TestProxy.start({
-      directory: proxy.directory,
+      directory: folder.path,
       parent: { url: `http://127.0.0.1:${port}` } as TestParent,
     });
     try {
@@ -331,6 +335,7 @@ function describePressure(): void {
     } finally {
       await proxy.stop();
       await parent.stop();
+      await folder.remove();
     }
   }).timeout(40_000);
 }
