@@ -3,6 +3,7 @@ export * from './lane-queue.ts';
 export * from './level-mailboxes.ts';
 export * from './level-store.ts';
 export * from './memory-store.ts';
+export * from './renew-after-restore.ts';
 export * from './seen-intervals.ts';
 export * from './sequence-counter.ts';
 export * from './store.ts';

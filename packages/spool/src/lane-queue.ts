@@ -189,7 +189,7 @@ export class LaneQueue implements Spool {
       const now = this.#clock.now();
       if (this.#isClaimable(now)) return;
       const retryAt = this.#nextRetryAt(now);
-      await this.#waiters.wait(signal, retryAt === undefined ? undefined : Math.min(retryAt - now, LONGEST_WAIT_MS));
+      await this.#waiters.wait(signal, Math.min((retryAt ?? Number.POSITIVE_INFINITY) - now, LONGEST_WAIT_MS));
     }
   }
 

@@ -6,9 +6,13 @@ function codeOf(error: unknown): string | undefined {
   return cause === undefined ? code : (codeOf(cause) ?? code);
 }
 
-/** LevelDB itself found a block, a table or its manifest damaged or missing. */
+/** LevelDB itself found a block, a table or its manifest damaged, missing (ENOENT), or too short (EINVAL: a read past its end). */
 export function isDamage(error: unknown): boolean {
-  return codeOf(error) === 'LEVEL_CORRUPTION';
+  const code = codeOf(error);
+  return (
+    code === 'LEVEL_CORRUPTION' ||
+    (code === 'LEVEL_IO_ERROR' && /Invalid argument|No such file/.test(describeError(error)))
+  );
 }
 
 export function isLocked(error: unknown): boolean {

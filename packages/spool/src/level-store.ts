@@ -7,15 +7,20 @@ import { CommitLoop } from './commit-loop.ts';
 import { describeError, isDamage, isLocked, stopped } from './level-errors.ts';
 import { droppedLines } from './level-log.ts';
 import { LevelValues } from './level-values.ts';
+import { mendCurrent } from './mend-current.ts';
 import { salvage } from './salvage.ts';
 import type { Database } from './scan-pages.ts';
+import { StartCount } from './start-count.ts';
 import type { Op, Store, StoreFinding, StoreStats } from './store.ts';
 import { TailMark } from './tail-mark.ts';
+import { verifyTables } from './verify-tables.ts';
 
 const DEFAULT_WRITE_BUFFER = 4 * 1024 * 1024;
 /** Reopening writes the log again as a table, and two write buffers may be in memory. */
 const BALLAST_WRITE_BUFFERS = 4;
 const SPACE_CHECK_MS = 5_000;
+/** The third start without a clean stop in between reads every block of every table first. */
+const VERIFY_AT_START = 3;
 const FINDINGS_KEPT = 1_000;
 
 export interface LevelStoreOptions {
@@ -50,6 +55,7 @@ export class LevelStore implements Store {
   readonly #ballast: Ballast;
   readonly #spaceCheckMs: number;
   readonly #mark: TailMark;
+  readonly #starts: StartCount;
   readonly #loop = new CommitLoop((ops) => this.#write(ops));
   readonly #findings: StoreFinding[] = [];
   readonly #reopened: (() => Promise<void>)[] = [];
@@ -72,6 +78,7 @@ export class LevelStore implements Store {
     this.#ballast = new Ballast(join(options.directory, 'ballast'), ballastBytes, options.reserveBytes);
     this.#spaceCheckMs = options.spaceCheckMs ?? SPACE_CHECK_MS;
     this.#mark = new TailMark(join(options.directory, 'tail.mark'));
+    this.#starts = new StartCount(join(options.directory, 'starts'));
   }
 
   get state(): Store['state'] {
@@ -87,6 +94,7 @@ export class LevelStore implements Store {
   async start(): Promise<void> {
     this.#stopping = new AbortController();
     await mkdir(this.#options.directory, { recursive: true, mode: 0o700 });
+    if ((await this.#starts.next()) >= VERIFY_AT_START) await this.#verifyTables();
     await this.#openVerified().catch(async (error) => {
       if (toBackhaulError(error).code === 'BH-E-SPOOL-LOCKED') throw error;
       await this.#ballast.free(); // opening needs space too
@@ -101,6 +109,7 @@ export class LevelStore implements Store {
     await this.#recovery;
     await this.#loop.idle();
     await this.#spaceCheck;
+    if (this.#state === 'open') await this.#starts.clear();
     this.#state = 'closed';
     await this.#close();
   }
@@ -224,6 +233,14 @@ export class LevelStore implements Store {
     this.#values = values;
   }
 
+  /** What LevelDB does not check, and would end the process over. */
+  async #verifyTables(): Promise<void> {
+    const found = await verifyTables(this.#databaseDirectory);
+    for (const detail of found) this.report({ code: 'BH-E-SPOOL-DAMAGED', detail });
+    if (found.length > 0) await salvage(this.#databaseDirectory, this.#keepAs(new Error(found[0])), this.#openLevel);
+    await this.#starts.restart();
+  }
+
   async #compareTail(values: LevelValues): Promise<void> {
     const commits = await values.loadCommits();
     const marked = this.#mark.open();
@@ -236,6 +253,8 @@ export class LevelStore implements Store {
   }
 
   async #openDatabase(): Promise<Database> {
+    const mended = await mendCurrent(this.#databaseDirectory);
+    if (mended !== undefined) this.report({ code: 'BH-E-SPOOL-DAMAGED', detail: mended });
     try {
       return await this.#openLevel(this.#databaseDirectory);
     } catch (error) {

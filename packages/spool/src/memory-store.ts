@@ -20,7 +20,7 @@ export class MemoryStore implements Store {
   readonly #findings: StoreFinding[] = [];
   readonly #values = new LevelValues(this.#database, (finding) => this.report(finding));
   readonly #reopened: (() => Promise<void>)[] = [];
-  readonly #loop = new CommitLoop((ops) => this.#write(ops));
+  #loop = this.#newLoop();
   readonly #stats = { syncs: 0, commits: 0, bytesWritten: 0, recoveries: 0 };
   #failing = 0;
 
@@ -47,6 +47,7 @@ export class MemoryStore implements Store {
   /** Loses every commit that is not written yet, as kill -9 does. `start` again, then load the cores. */
   crash(): void {
     this.#state = 'closed';
+    this.#loop = this.#newLoop();
   }
 
   async get(key: string): Promise<Uint8Array | undefined> {
@@ -89,8 +90,13 @@ export class MemoryStore implements Store {
     return { ...this.#stats };
   }
 
-  async #write(ops: readonly Op[]): Promise<void> {
-    if (this.#state !== 'open') throw stopped();
+  #newLoop(): CommitLoop {
+    const loop: CommitLoop = new CommitLoop((ops) => this.#write(ops, loop));
+    return loop;
+  }
+
+  async #write(ops: readonly Op[], loop: CommitLoop): Promise<void> {
+    if (this.#state !== 'open' || loop !== this.#loop) throw stopped();
     if (this.#failing > 0) {
       this.#failing -= 1;
       this.#state = 'recovering';

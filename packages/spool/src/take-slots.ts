@@ -4,6 +4,9 @@ import type { LaneState } from './lane-state.ts';
 import { entryBytes } from './record.ts';
 import type { SpoolEntry } from './types.ts';
 
+/** What is past its time is looked at again after this long: the wall clock may have been wrong. */
+const EXPIRED_WAIT_MS = 60_000;
+
 /**
  * Marks entries of one lane as in flight, from its head on, until the budget is used; the first one always, however large. What is
  * past its time is left for `expire`.
@@ -40,6 +43,6 @@ export async function takeSlots(
 function isDue(record: LaneRecord, index: number, entry: SpoolEntry, now: number): boolean {
   if (record.stateOf(index) !== FREE || record.isWaiting(index, now)) return false;
   if ((entry.expiresAt ?? Number.POSITIVE_INFINITY) > now) return true;
-  record.setWait(index, Number.POSITIVE_INFINITY);
+  record.setWait(index, now + EXPIRED_WAIT_MS);
   return false;
 }

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '@backhaul/runtime';
+import type { Clock } from '@backhaul/runtime';
 
 /** Those who wait for something to change; woken all together. */
 export class Waiters {
@@ -17,20 +17,19 @@ export class Waiters {
     for (const resolve of [...this.#waiting]) resolve();
   }
 
-  /** Resolves when woken, after `ms` when given, or when the signal aborts. Never rejects. */
-  wait(signal: AbortSignal, ms?: number): Promise<void> {
+  /** Resolves when woken, after `ms`, or when the signal aborts. Never rejects. */
+  wait(signal: AbortSignal, ms: number): Promise<void> {
     if (signal.aborted) return Promise.resolve();
     return new Promise((resolve) => {
-      let timer: Timer | undefined;
       const done = (): void => {
-        timer?.cancel();
+        timer.cancel();
         signal.removeEventListener('abort', done);
         this.#waiting.delete(done);
         resolve();
       };
       this.#waiting.add(done);
       signal.addEventListener('abort', done, { once: true });
-      if (ms !== undefined) timer = this.#clock.after(ms, done);
+      const timer = this.#clock.after(ms, done);
     });
   }
 }

@@ -33,6 +33,11 @@ export class Child {
     }
   }
 
+  /** Resolves when it has ended by itself and everything it said was read. */
+  async ended(): Promise<void> {
+    await once(this.#process, 'close');
+  }
+
   /** kill -9, and everything it said before */
   async kill(): Promise<void> {
     if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;

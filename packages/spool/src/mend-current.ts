@@ -1,0 +1,20 @@
+import { open, readdir, readFile, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/**
+ * `CURRENT` only names the newest manifest. Without it LevelDB begins an empty database over the old one, and deletes its tables; so
+ * it is written again when it does not name one. Returns what was done, undefined when all is well.
+ */
+export async function mendCurrent(databaseDirectory: string): Promise<string | undefined> {
+  const manifests = (await readdir(databaseDirectory).catch(() => [])).filter((name) => /^MANIFEST-\d+$/.test(name));
+  const current = join(databaseDirectory, 'CURRENT');
+  const named = await readFile(current, 'utf8').catch(() => undefined);
+  const newest = manifests.sort((a, b) => Number(a.slice(9)) - Number(b.slice(9))).at(-1);
+  if (newest === undefined || manifests.some((name) => named === `${name}\n`)) return undefined;
+  const file = await open(`${current}.new`, 'w');
+  await file.writeFile(`${newest}\n`);
+  await file.sync();
+  await file.close();
+  await rename(`${current}.new`, current);
+  return `CURRENT named no manifest; it names ${newest} again`;
+}
