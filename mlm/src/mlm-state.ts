@@ -1,7 +1,15 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock, Component, Logger } from '@backhaul/runtime';
-import { commitChanges, type Mailboxes, type Numbering, type Seen, type Spool, type Store } from '@backhaul/spool';
+import {
+  commitChanges,
+  type Mailboxes,
+  type Numbering,
+  renewAfterRestore,
+  type Seen,
+  type Spool,
+  type Store,
+} from '@backhaul/spool';
 import type { Aggregation } from './aggregation/aggregation.ts';
 import { loadGroups } from './aggregation/load-groups.ts';
 import type { DownMarks } from './back-channel/down-marks.ts';
@@ -34,10 +42,11 @@ export class MlmState implements Component {
   }
 
   async start(): Promise<void> {
-    const { store, spool, mailboxes, numbering, seen, logger } = this.#options;
+    const { dataDirectory, store, spool, mailboxes, numbering, seen, logger } = this.#options;
     const report = await spool.load(); // these four load again by themselves
     await mailboxes.load();
     await numbering.load();
+    await renewAfterRestore(dataDirectory, { store, numbering, logger });
     await seen.load();
     if (!this.#listening) store.onReopened(() => this.#loadOwn());
     this.#listening = true;

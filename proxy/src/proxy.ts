@@ -9,7 +9,7 @@ import {
   type Random,
   VERSION,
 } from '@backhaul/runtime';
-import { LaneQueue, LevelStore, SequenceCounter, type Store } from '@backhaul/spool';
+import { LaneQueue, LevelStore, renewAfterRestore, SequenceCounter, type Store } from '@backhaul/spool';
 import { Uplink } from '@backhaul/transport';
 import { checkSocketPath, IntegratorApi } from './api/integrator-api.ts';
 import { installerProcess, integratorProcess } from './child-processes.ts';
@@ -62,6 +62,7 @@ export function buildProxy(options: ProxyOptions): Proxy {
 
   const store = options.store ?? new LevelStore({ directory: join(config.dataDirectory, 'store'), clock, logger });
   const numbering = new SequenceCounter({ store, random, prefix: 'numbers' });
+  const restored = { load: () => renewAfterRestore(config.dataDirectory, { store, numbering, logger }) };
   const spool = new LaneQueue({
     store,
     clock,
@@ -126,7 +127,7 @@ export function buildProxy(options: ProxyOptions): Proxy {
   return {
     components: [
       store,
-      new ProxyState(store, [numbering, spool, directory, board, seen, runner], logger),
+      new ProxyState(store, [numbering, restored, spool, directory, board, seen, runner], logger),
       admin,
       uplink,
       ...(config.installer.enabled ? [installerProcess(config, installerSocket, children)] : []),

@@ -7,6 +7,7 @@ import {
   BackhaulError,
   type Clock,
   isoTime,
+  RESTORE_MARK,
   readJson,
   syncDirectory,
   VERSION,
@@ -40,7 +41,8 @@ export type BackupManifest = z.infer<typeof manifestShape>;
 type FileRow = z.infer<typeof file>;
 
 /** Made again at the next start, or of no use elsewhere. */
-const LEFT_OUT = /(^|\/)(runtime\.json|ballast[^/]*|LOCK|[^/]+\.partial|[^/]+\.lock|[^/]+-(wal|shm|journal))$/;
+const LEFT_OUT =
+  /(^|\/)((runtime|restored)\.json|ballast[^/]*|LOCK|[^/]+\.partial|[^/]+\.lock|[^/]+-(wal|shm|journal))$/;
 /** The application server's SQL store; what is beside it belongs to open connections. */
 const SQL_STORE = 'store/appserver.db';
 
@@ -88,6 +90,9 @@ export async function restoreFolder(backup: string, data: string): Promise<Backu
     await chmod(inside(into, path), mode);
   }
   for (const { path, target } of manifest.links) await symlink(insideLink(into, path, target), inside(into, path));
+  const mark = { madeAt: manifest.madeAt, from };
+  if (hasLevelStore(manifest.files))
+    await writeFileAtomic(join(into, RESTORE_MARK), `${JSON.stringify(mark)}\n`, 0o600);
   for (const { path, mode } of manifest.folders.toReversed()) await chmod(inside(into, path), mode);
   await syncDirectory(into);
   return manifest;
@@ -119,14 +124,17 @@ function sqlStoreFirst(entries: readonly Entry[]): Entry[] {
   return [...files.filter(({ path }) => path === SQL_STORE), ...files.filter(({ path }) => path !== SQL_STORE)];
 }
 
-/** A LevelDB folder is known by its file `CURRENT`. */
 function refuseRunningStore(from: string, entries: readonly Entry[]): void {
   const pid = runningPid(from);
-  const stores = entries.filter(({ path }) => /(^|\/)CURRENT$/.test(path));
-  if (pid === undefined || stores.length === 0) return;
+  if (pid === undefined || !hasLevelStore(entries)) return;
   throw new BackhaulError('BH-E-SPOOL-LOCKED', {
     detail: `process ${pid} is using ${from}; its store can only be copied while it is stopped`,
   });
+}
+
+/** A LevelDB folder is known by its file `CURRENT`. */
+function hasLevelStore(rows: readonly { readonly path: string }[]): boolean {
+  return rows.some(({ path }) => /(^|\/)CURRENT$/.test(path));
 }
 
 async function copyOne(from: string, into: string, { path, mode }: Entry): Promise<FileRow> {
