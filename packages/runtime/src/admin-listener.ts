@@ -67,9 +67,9 @@ export class AdminListener implements Component {
   }
 
   async #answer(request: IncomingMessage): Promise<Answer> {
-    const url = new URL(request.url ?? '/', 'http://admin');
-    const route = this.#route(url);
-    if (route === undefined) throw new BackhaulError('BH-E-NOT-FOUND', { detail: url.pathname });
+    const url = URL.parse(request.url ?? '/', 'http://admin');
+    const route = url === null ? undefined : this.#route(url);
+    if (route === undefined) throw new BackhaulError('BH-E-NOT-FOUND');
     if (request.method !== 'GET' && request.method !== 'HEAD') throw new BackhaulError('BH-E-METHOD');
     return route();
   }

@@ -1,4 +1,4 @@
-import { createServer } from 'node:http';
+import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import {
   AdminListener,
@@ -78,11 +78,24 @@ describe('admin listener', () => {
     expect((await get('/healthz', { method: 'HEAD' })).status).to.equal(200);
   });
 
+  it('answers a target that is no address with 404', async () => {
+    for (const path of ['//[', 'http://[x', '//:99999/']) {
+      const status = await new Promise((resolve, reject) => {
+        const { hostname, port } = new URL(admin.url);
+        const outgoing = request({ host: hostname, port, path, agent: false }, (answer) => {
+          answer.resume().on('end', () => resolve(answer.statusCode));
+        });
+        outgoing.on('error', reject).end();
+      });
+      expect(status, path).to.equal(404);
+    }
+  });
+
   it('refuses an address that is not loopback, and says when a port is taken', async () => {
     for (const host of ['0.0.0.0', '::', '10.0.0.1', 'example.com', '127.0.0.1.example.com']) {
-      const error = await listener({ host })
-        .start()
-        .catch((thrown) => thrown);
+      const open = listener({ host });
+      const error = await open.start().catch((thrown) => thrown);
+      await open.stop();
       expect(error?.code, host).to.equal('BH-E-CONFIG');
     }
     const port = Number(new URL(admin.url).port);
