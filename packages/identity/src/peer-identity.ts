@@ -38,7 +38,6 @@ export function certificateIdentity(der: Buffer, trustDomain: string, use: Certi
 
 interface KnownPeer {
   readonly identity: Identity;
-  readonly validFrom: number;
   readonly validTo: number;
 }
 
@@ -72,7 +71,6 @@ function readPeer(socket: TLSSocket, trustDomain: string): KnownPeer {
   if (certificate === undefined) throw new BackhaulError('BH-E-ID-MISSING');
   const peer = {
     identity: certificateIdentity(certificate.raw, trustDomain, 'client'),
-    validFrom: Date.parse(certificate.validFrom),
     validTo: Date.parse(certificate.validTo),
   };
   known.set(socket, peer);
