@@ -1,26 +1,16 @@
-import { mkdir, open, rename } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { BackhaulError, type Clock, type Logger, toBackhaulError } from '@backhaul/runtime';
-import { Level } from 'level';
+import { join } from 'node:path';
+import { type Clock, type Logger, toBackhaulError } from '@backhaul/runtime';
 import { Ballast } from './ballast.ts';
 import { CommitLoop } from './commit-loop.ts';
-import { describeError, isDamage, isLocked, stopped } from './level-errors.ts';
-import { droppedLines } from './level-log.ts';
-import { LevelValues } from './level-values.ts';
-import { mendCurrent } from './mend-current.ts';
-import { salvage } from './salvage.ts';
-import type { Database } from './scan-pages.ts';
-import { StartCount } from './start-count.ts';
+import { isDamage, stopped } from './level-errors.ts';
+import { LevelFiles } from './level-files.ts';
+import type { LevelValues } from './level-values.ts';
 import type { Op, Store, StoreFinding, StoreStats } from './store.ts';
-import { TailMark } from './tail-mark.ts';
-import { verifyTables } from './verify-tables.ts';
 
 const DEFAULT_WRITE_BUFFER = 4 * 1024 * 1024;
 /** Reopening writes the log again as a table, and two write buffers may be in memory. */
 const BALLAST_WRITE_BUFFERS = 4;
 const SPACE_CHECK_MS = 5_000;
-/** The third start without a clean stop in between reads every block of every table first. */
-const VERIFY_AT_START = 3;
 const FINDINGS_KEPT = 1_000;
 
 export interface LevelStoreOptions {
@@ -51,11 +41,9 @@ export interface LevelStoreOptions {
 export class LevelStore implements Store {
   readonly name = 'level-store';
   readonly #options: LevelStoreOptions;
-  readonly #databaseDirectory: string;
   readonly #ballast: Ballast;
   readonly #spaceCheckMs: number;
-  readonly #mark: TailMark;
-  readonly #starts: StartCount;
+  readonly #files: LevelFiles;
   readonly #loop = new CommitLoop((ops) => this.#write(ops));
   readonly #findings: StoreFinding[] = [];
   readonly #reopened: (() => Promise<void>)[] = [];
@@ -63,8 +51,6 @@ export class LevelStore implements Store {
   readonly #stats = { syncs: 0, commits: 0, bytesWritten: 0, recoveries: 0 };
   #state: Store['state'] = 'closed';
   #accepting = true;
-  #database: Database | undefined;
-  #values: LevelValues | undefined;
   #recovery: Promise<void> | undefined;
   #spaceCheck: Promise<void> | undefined;
   #spaceCheckedAt = Number.NEGATIVE_INFINITY;
@@ -72,13 +58,11 @@ export class LevelStore implements Store {
 
   constructor(options: LevelStoreOptions) {
     this.#options = options;
-    this.#databaseDirectory = join(options.directory, 'db');
-    const ballastBytes =
-      options.ballastBytes ?? BALLAST_WRITE_BUFFERS * (options.writeBufferSize ?? DEFAULT_WRITE_BUFFER);
-    this.#ballast = new Ballast(join(options.directory, 'ballast'), ballastBytes, options.reserveBytes);
+    const { directory, clock, writeBufferSize = DEFAULT_WRITE_BUFFER } = options;
+    const ballastBytes = options.ballastBytes ?? BALLAST_WRITE_BUFFERS * writeBufferSize;
+    this.#ballast = new Ballast(join(directory, 'ballast'), ballastBytes, options.reserveBytes);
+    this.#files = new LevelFiles({ directory, clock, writeBufferSize, report: (finding) => this.report(finding) });
     this.#spaceCheckMs = options.spaceCheckMs ?? SPACE_CHECK_MS;
-    this.#mark = new TailMark(join(options.directory, 'tail.mark'));
-    this.#starts = new StartCount(join(options.directory, 'starts'));
   }
 
   get state(): Store['state'] {
@@ -93,12 +77,13 @@ export class LevelStore implements Store {
   /** Throws BH-E-SPOOL-LOCKED when another process holds the folder. */
   async start(): Promise<void> {
     this.#stopping = new AbortController();
-    await mkdir(this.#options.directory, { recursive: true, mode: 0o700 });
-    if ((await this.#starts.next()) >= VERIFY_AT_START) await this.#verifyTables();
-    await this.#openVerified().catch(async (error) => {
+    await this.#open().catch(async (error) => {
       if (toBackhaulError(error).code === 'BH-E-SPOOL-LOCKED') throw error;
       await this.#ballast.free(); // opening needs space too
-      await this.#openVerified();
+      await this.#open().catch(async (again) => {
+        await this.#files.end(false);
+        throw again;
+      });
     });
     this.#state = 'open';
     this.#checkSpace();
@@ -109,9 +94,10 @@ export class LevelStore implements Store {
     await this.#recovery;
     await this.#loop.idle();
     await this.#spaceCheck;
-    if (this.#state === 'open') await this.#starts.clear();
+    const isClean = this.#state === 'open';
     this.#state = 'closed';
-    await this.#close();
+    await this.#files.close();
+    await this.#files.end(isClean);
   }
 
   async get(key: string): Promise<Uint8Array | undefined> {
@@ -153,16 +139,21 @@ export class LevelStore implements Store {
     return { ...this.#stats };
   }
 
+  async #open(): Promise<void> {
+    await this.#files.begin();
+    await this.#files.open();
+  }
+
   #readable(): LevelValues {
-    if (this.#values === undefined) throw stopped();
-    return this.#values;
+    const { values } = this.#files;
+    if (values === undefined) throw stopped();
+    return values;
   }
 
   async #write(ops: readonly Op[]): Promise<void> {
-    if (this.#state !== 'open' || this.#values === undefined) throw stopped();
+    if (this.#state !== 'open') throw stopped();
     try {
-      this.#stats.bytesWritten += await this.#values.write(ops);
-      this.#mark.write(this.#values.commits); // [R6] after the sync, before the answer
+      this.#stats.bytesWritten += await this.#files.write(this.#readable(), ops);
     } catch (error) {
       this.#state = 'recovering';
       this.#options.logger.error(
@@ -190,7 +181,7 @@ export class LevelStore implements Store {
     }
     if (this.#stopping.signal.aborted) return;
     this.#state = 'failed';
-    await this.#close();
+    await this.#files.close();
     for (const listener of this.#failed) listener(cause);
   }
 
@@ -198,88 +189,15 @@ export class LevelStore implements Store {
     this.#accepting = false;
     await this.#spaceCheck;
     await this.#ballast.free(); // [R7]
-    await this.#close();
-    if (isDamage(cause)) await salvage(this.#databaseDirectory, this.#keepAs(cause), this.#openLevel);
-    await this.#openVerified();
+    await this.#files.close();
+    if (isDamage(cause)) await this.#files.salvage(cause);
+    await this.#files.open();
     for (const listener of this.#reopened) await listener();
     this.#stats.recoveries += 1;
     this.#state = 'open';
-    this.#options.logger.warn(
-      { commits: this.#values?.commits, recoveries: this.#stats.recoveries },
-      'the store is open again',
-    );
+    this.#options.logger.warn({ recoveries: this.#stats.recoveries }, 'the store is open again');
     this.#spaceCheckedAt = Number.NEGATIVE_INFINITY;
     this.#checkSpace();
-  }
-
-  async #openVerified(): Promise<void> {
-    this.#database = await this.#openDatabase();
-    try {
-      await this.#verify(this.#database);
-    } catch (error) {
-      await this.#close();
-      throw error;
-    }
-  }
-
-  async #verify(database: Database): Promise<void> {
-    await syncDirectory(this.#databaseDirectory); // [R9]
-    await syncDirectory(this.#options.directory);
-    await syncDirectory(dirname(this.#options.directory));
-    for (const line of await droppedLines(this.#databaseDirectory))
-      this.report({ code: 'BH-E-SPOOL-GAP', detail: line }); // [R5]
-    const values = new LevelValues(database, (finding) => this.report(finding));
-    await this.#compareTail(values);
-    this.#values = values;
-  }
-
-  /** What LevelDB does not check, and would end the process over. */
-  async #verifyTables(): Promise<void> {
-    const found = await verifyTables(this.#databaseDirectory);
-    for (const detail of found) this.report({ code: 'BH-E-SPOOL-DAMAGED', detail });
-    if (found.length > 0) await salvage(this.#databaseDirectory, this.#keepAs(new Error(found[0])), this.#openLevel);
-    await this.#starts.restart();
-  }
-
-  async #compareTail(values: LevelValues): Promise<void> {
-    const commits = await values.loadCommits();
-    const marked = this.#mark.open();
-    if (commits >= marked) return;
-    this.report({
-      code: 'BH-E-SPOOL-GAP',
-      detail: `the database ends at commit ${commits}, acknowledged were ${marked}`,
-    });
-    this.#mark.write(commits);
-  }
-
-  async #openDatabase(): Promise<Database> {
-    const mended = await mendCurrent(this.#databaseDirectory);
-    if (mended !== undefined) this.report({ code: 'BH-E-SPOOL-DAMAGED', detail: mended });
-    try {
-      return await this.#openLevel(this.#databaseDirectory);
-    } catch (error) {
-      if (isLocked(error)) throw new BackhaulError('BH-E-SPOOL-LOCKED', { cause: error });
-      if (!isDamage(error)) throw error;
-      await rename(this.#databaseDirectory, this.#keepAs(error));
-      return this.#openLevel(this.#databaseDirectory);
-    }
-  }
-
-  #openLevel = async (directory: string): Promise<Database> => {
-    const { writeBufferSize = DEFAULT_WRITE_BUFFER } = this.#options;
-    const database = new Level<string, Buffer>(directory, { valueEncoding: 'buffer', writeBufferSize });
-    await database.open();
-    return database as Database;
-  };
-
-  /** Damaged files are kept for a person, and work goes on without them: loudly. */
-  #keepAs(error: unknown): string {
-    const path = `${this.#databaseDirectory}.damaged-${this.#options.clock.now()}`;
-    this.report({
-      code: 'BH-E-SPOOL-DAMAGED',
-      detail: `the database is damaged (${describeError(error)}); kept as ${path}`,
-    });
-    return path;
   }
 
   #checkSpace(): void {
@@ -299,22 +217,5 @@ export class LevelStore implements Store {
     this.#accepting = enough;
     if (enough) this.#options.logger.info({}, 'there is disk space again; new messages are accepted');
     else this.#options.logger.warn({}, 'disk space is short; nothing new is accepted until there is room');
-  }
-
-  async #close(): Promise<void> {
-    const database = this.#database;
-    this.#database = undefined;
-    this.#values = undefined;
-    this.#mark.close();
-    await database?.close();
-  }
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, 'r');
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
   }
 }

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { silentLogger, systemClock } from '@backhaul/runtime';
 import { commitChanges, LaneQueue, LevelStore } from '@backhaul/spool';
@@ -94,7 +95,7 @@ describe('a full disk (E1)', function () {
     await store.start();
     await spool.load();
     const accept = (): Promise<void> =>
-      commitChanges(store, [spool.stage(sampleEntries(10, { body: Buffer.alloc(2 * KIB, 1) }))]);
+      commitChanges(store, [spool.stage(sampleEntries(10, { body: randomBytes(2 * KIB) }))]); // does not compress
     for (let n = 0; n < 20; n += 1) await accept();
     await disk.fill(700 * KIB);
 

@@ -135,6 +135,33 @@ describe('LevelStore guards', () => {
     await second.stop();
   });
 
+  it('another process that is refused leaves the files alone, however often it tries', async () => {
+    const store = await openStore({ writeBufferSize: 64 * 1024 });
+    for (let n = 0; n < 20; n += 1) await store.commit([put(`k/${n}`, 'x'.repeat(10_000))]);
+    for (let n = 0; n < 4; n += 1) {
+      const other = new LevelStore({ directory, clock: systemClock, logger: silentLogger, ballastBytes: 0 });
+      expect(await codeOf(() => other.start())).to.equal('BH-E-SPOOL-LOCKED');
+    }
+    expect((await readdir(directory)).includes('starts')).to.equal(true);
+    expect(await readFile(join(directory, 'starts'), 'utf8')).to.equal('1');
+  });
+
+  it('the third start without a clean stop checks every block, and gets over what would end the process', async () => {
+    const store = await openStore();
+    for (let n = 0; n < 30; n += 1) await store.commit([{ type: 'put', key: `k/${n}`, value: randomBytes(10_000) }]); // does not compress
+    await store.stop();
+    await (await openStore()).stop(); // writes the log into a table
+    const table = await databaseFile(/\.ldb$/);
+    const bytes = await readFile(table);
+    await writeFile(table, bytes.fill(0xff, 50_000, 55_000));
+    await writeFile(join(directory, 'starts'), '2');
+    const again = await openStore();
+    expect(again.findings()[0]!.detail).to.match(/damaged blocks in \d+\.ldb/);
+    expect((await keysOf(again)).length).to.be.within(26, 29);
+    await again.stop();
+    expect(await (await openStore()).findings()).to.deep.equal([]);
+  });
+
   it('S1: every acknowledged commit is there after kill -9, in order and without a hole', async () => {
     const child = new Child('./store-writer.ts', [directory]);
     await child.saw('ok k/0000300');

@@ -1,0 +1,159 @@
+import { mkdir, open, rename } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Clock } from '@backhaul/runtime';
+import { Level } from 'level';
+import { DirectoryLock } from './directory-lock.ts';
+import { describeError, isDamage } from './level-errors.ts';
+import { droppedLines } from './level-log.ts';
+import { LevelValues } from './level-values.ts';
+import { mendCurrent } from './mend-current.ts';
+import { salvage } from './salvage.ts';
+import type { Database } from './scan-pages.ts';
+import { StartCount } from './start-count.ts';
+import type { Op, StoreFinding } from './store.ts';
+import { TailMark } from './tail-mark.ts';
+import { verifyTables } from './verify-tables.ts';
+
+/** The third start without a clean stop in between reads every block of every table first. */
+const VERIFY_AT_START = 3;
+
+/**
+ * What lies in the folder of a store: `db/` LevelDB, `db.damaged-*` what had to be given up, `tail.mark`, `starts`, `lock/`.
+ * Opening finds what LevelDB passes over in silence, and reports it [S7].
+ */
+export class LevelFiles {
+  readonly #directory: string;
+  readonly #clock: Clock;
+  readonly #writeBufferSize: number;
+  readonly #report: (finding: StoreFinding) => void;
+  readonly #lock: DirectoryLock;
+  readonly #mark: TailMark;
+  readonly #starts: StartCount;
+  #database: Database | undefined;
+  #values: LevelValues | undefined;
+
+  constructor(options: {
+    directory: string;
+    clock: Clock;
+    writeBufferSize: number;
+    report: (finding: StoreFinding) => void;
+  }) {
+    this.#directory = options.directory;
+    this.#clock = options.clock;
+    this.#writeBufferSize = options.writeBufferSize;
+    this.#report = options.report;
+    this.#lock = new DirectoryLock(join(options.directory, 'lock'));
+    this.#mark = new TailMark(join(options.directory, 'tail.mark'));
+    this.#starts = new StartCount(join(options.directory, 'starts'));
+  }
+
+  /** Undefined while the database is closed. */
+  get values(): LevelValues | undefined {
+    return this.#values;
+  }
+
+  /** Before the first opening of this process. Throws BH-E-SPOOL-LOCKED. */
+  async begin(): Promise<void> {
+    await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+    await this.#lock.acquire();
+    if ((await this.#starts.next()) < VERIFY_AT_START) return;
+    const found = await verifyTables(this.#db); // LevelDB does not check them, and would end the process over them
+    for (const detail of found) this.#report({ code: 'BH-E-SPOOL-DAMAGED', detail });
+    if (found.length > 0) await this.salvage(new Error(found[0]));
+    await this.#starts.restart();
+  }
+
+  async open(): Promise<void> {
+    const mended = await mendCurrent(this.#db);
+    if (mended !== undefined) this.#report({ code: 'BH-E-SPOOL-DAMAGED', detail: mended });
+    this.#database = await this.#openOrSetAside();
+    try {
+      this.#values = await this.#verify(this.#database);
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  /** One synced batch, and the tail mark after it. */
+  async write(values: LevelValues, ops: readonly Op[]): Promise<number> {
+    const bytes = await values.write(ops);
+    this.#mark.write(values.commits); // [R6] after the sync, before the answer
+    return bytes;
+  }
+
+  /** Closed: a new database with all that can be read takes the place of the damaged one. */
+  async salvage(cause: unknown): Promise<void> {
+    await salvage(this.#db, this.#keepAs(cause), (directory) => this.#openLevel(directory));
+  }
+
+  async close(): Promise<void> {
+    const database = this.#database;
+    this.#database = undefined;
+    this.#values = undefined;
+    this.#mark.close();
+    await database?.close();
+  }
+
+  /** After the last closing of this process. */
+  async end(isClean: boolean): Promise<void> {
+    if (isClean) await this.#starts.clear();
+    await this.#lock.release();
+  }
+
+  get #db(): string {
+    return join(this.#directory, 'db');
+  }
+
+  async #openOrSetAside(): Promise<Database> {
+    try {
+      return await this.#openLevel(this.#db);
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      await rename(this.#db, this.#keepAs(error));
+      return this.#openLevel(this.#db);
+    }
+  }
+
+  async #openLevel(directory: string): Promise<Database> {
+    const options = { valueEncoding: 'buffer', writeBufferSize: this.#writeBufferSize } as const;
+    const database = new Level<string, Buffer>(directory, options);
+    await database.open();
+    return database as Database;
+  }
+
+  async #verify(database: Database): Promise<LevelValues> {
+    for (const path of [this.#db, this.#directory, dirname(this.#directory)]) await syncDirectory(path); // [R9]
+    const dropped = await droppedLines(this.#db); // [R5]
+    for (const detail of dropped) this.#report({ code: 'BH-E-SPOOL-GAP', detail });
+    const values = new LevelValues(database, this.#report);
+    await this.#compareTail(values);
+    return values;
+  }
+
+  async #compareTail(values: LevelValues): Promise<void> {
+    const commits = await values.loadCommits();
+    const marked = this.#mark.open();
+    if (commits >= marked) return;
+    const detail = `the database ends at commit ${commits}, acknowledged were ${marked}`;
+    this.#report({ code: 'BH-E-SPOOL-GAP', detail });
+    this.#mark.write(commits);
+  }
+
+  /** Damaged files are kept for a person, and work goes on without them: loudly. */
+  #keepAs(error: unknown): string {
+    const path = `${this.#db}.damaged-${this.#clock.now()}`;
+    const detail = `the database is damaged (${describeError(error)}); kept as ${path}`;
+    this.#report({ code: 'BH-E-SPOOL-DAMAGED', detail });
+    return path;
+  }
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, 'r');
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}
