@@ -120,8 +120,11 @@ async function checkRunning(_cli: CliContext, about: string, { dataDirectory }: 
     const { admin } = await readJson(join(dataDirectory, 'runtime.json'), z.looseObject({ admin: z.string() }));
     const answer = await request(`${admin}/readyz?verbose`, { headersTimeout: ANSWER_MS, bodyTimeout: ANSWER_MS });
     const text = await answer.body.text();
-    if (answer.statusCode === 200) return [{ about, check: 'running', level: 'ok', detail: 'ready' }];
-    return [{ about, check: 'running', level: 'problem', detail: `not ready: ${failedChecks(text)}` }];
+    const failed = failedChecks(text);
+    const ready = answer.statusCode === 200;
+    if (ready && failed === '') return [{ about, check: 'running', level: 'ok', detail: 'ready' }];
+    const detail = `${ready ? 'ready, but' : 'not ready'}: ${failed || 'no reason given'}`;
+    return [{ about, check: 'running', level: 'problem', detail }];
   } catch (thrown) {
     return [
       {
@@ -200,9 +203,7 @@ function failedChecks(text: string): string {
   });
   const read = shape.safeParse(JSON.parse(text || '{}'));
   const failed = read.success ? Object.entries(read.data.checks).filter(([, check]) => !check.ok) : [];
-  return (
-    failed.map(([name, check]) => (check.detail ? `${name} (${check.detail})` : name)).join(', ') || 'no reason given'
-  );
+  return failed.map(([name, check]) => (check.detail ? `${name} (${check.detail})` : name)).join(', ');
 }
 
 /** The role whose settings a file holds, by its name: `proxy.yaml`. */

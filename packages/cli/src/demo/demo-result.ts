@@ -35,8 +35,8 @@ export interface DemoResult {
     id: string;
     refusedId: string;
   };
-  /** of the accepted package */
-  bytes: { wan: number; lan: number };
+  /** `wan`, `lan`: of the accepted package; `envelopes…`: everything else, up and down, since the MLM was started */
+  bytes: { wan: number; lan: number; envelopesWan: number; envelopesLan: number };
   ledger: { unexplained: number; messages: number };
   portal: string;
   dataDirectory: string;
@@ -49,7 +49,7 @@ export function emptyResult(dataDirectory: string): DemoResult {
     upward: { classes: 0, byClass: {}, messages: 0, filtered: 0, merged: 0, throttled: 0 },
     downward: { answered: 0, commands: [] },
     push: { name: '', version: '', installed: 0, wanFetches: 0, refused: 0, refusedBecause: '', id: '', refusedId: '' },
-    bytes: { wan: 0, lan: 0 },
+    bytes: { wan: 0, lan: 0, envelopesWan: 0, envelopesLan: 0 },
     ledger: { unexplained: 0, messages: 0 },
     portal: '',
     dataDirectory,
@@ -81,6 +81,8 @@ export function renderResult(result: DemoResult, width: number | undefined): str
       ['the same with another key, refused', `${push.refused} (${push.refusedBecause})`],
       ['package over the WAN', `${push.wanFetches} × fetched, ${formatBytes(bytes.wan)}`],
       ['package handed out on the LAN', formatBytes(bytes.lan)],
+      ['all envelopes over the WAN', formatBytes(bytes.envelopesWan)],
+      ['all envelopes on the LAN', formatBytes(bytes.envelopesLan)],
       ['messages nobody can explain', `${ledger.unexplained} of ${ledger.messages}`],
     ],
     [
@@ -92,18 +94,21 @@ export function renderResult(result: DemoResult, width: number | undefined): str
   return `${classes}\n\n${facts}\n\nDone in ${formatDuration(result.durationMs)}.`;
 }
 
-/** Where to go from here. */
-export function renderNextSteps(
-  portal: string,
-  secret: string,
-  messageId: string | undefined,
-  command: string,
-): string {
+/** Where to go from here. `before`: what the shell has to know first, when the demo folder is not found by itself. */
+export function renderNextSteps(next: {
+  portal: string;
+  secret: string;
+  messageId: string | undefined;
+  command: string;
+  before: readonly string[];
+}): string {
+  const { portal, secret, messageId, command, before } = next;
   return [
     `Portal: ${printable(portal)}`,
     `First-login secret: ${printable(secret)}`,
     '',
     'Try next, in another terminal, in this folder:',
+    ...before.map((line) => `  ${line}`),
     `  ${command} status`,
     `  ${command} send --group site-a get-configuration --wait`,
     `  ${command} trace ${messageId ?? '<message id>'}`,

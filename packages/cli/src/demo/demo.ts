@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { toBackhaulError } from '@backhaul/runtime';
 import { type CliContext, widthOf } from '../cli-context.ts';
 import { formatDuration } from '../format.ts';
@@ -71,12 +73,26 @@ function report(run: DemoRun): void {
   }
   if (!result.ok) return;
   cli.stdout.write(`\n${renderResult(result, widthOf(cli.stdout))}\n`);
-  if (!options.once)
-    cli.stdout.write(
-      `\n${renderNextSteps(result.portal, run.adminSecret, run.sampleMessage, 'node bin/backhaul.mjs')}\n\n`,
-    );
+  if (!options.once) cli.stdout.write(`\n${renderNextSteps(nextSteps(run))}\n\n`);
 }
 
 function say(run: DemoRun, line: string): void {
   run.cli.stderr.write(`${printable(line)}\n`);
+}
+
+function nextSteps(run: DemoRun): Parameters<typeof renderNextSteps>[0] {
+  const { cli, folder, result, adminSecret, sampleMessage } = run;
+  const inCheckout = existsSync(join(cli.directory, 'bin', 'backhaul.mjs'));
+  const foundByItself = folder.path === join(cli.directory, '.backhaul');
+  const secret = folder.file('appserver/admin-secret');
+  const roots = folder.file('appserver/identity/roots.pem');
+  return {
+    portal: result.portal,
+    secret: adminSecret,
+    messageId: sampleMessage,
+    command: inCheckout ? 'node bin/backhaul.mjs' : 'backhaul',
+    before: foundByItself
+      ? []
+      : [`export BACKHAUL_URL=${result.portal} BACKHAUL_TOKEN_FILE=${secret} BACKHAUL_ROOTS=${roots}`],
+  };
 }

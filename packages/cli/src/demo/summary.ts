@@ -20,10 +20,21 @@ export async function readSummary(run: DemoRun): Promise<Summary> {
   return { filtered, merged, throttled: await throttledByMlm(run) };
 }
 
+const LINE_BYTES = /^backhaul_mlm_(uplink|relay)_bytes_total\{[^}]*\} (\d+)/gm;
+
+/** Bytes of all envelopes on the MLM's two sides, both directions, since it was started. */
+export async function readLineBytes(run: DemoRun): Promise<{ envelopesWan: number; envelopesLan: number }> {
+  const counts = [...(await mlmMetrics(run)).matchAll(LINE_BYTES)];
+  const sum = (side: string): number =>
+    counts.filter((match) => match[1] === side).reduce((total, match) => total + Number(match[2]), 0);
+  return { envelopesWan: sum('uplink'), envelopesLan: sum('relay') };
+}
+
 async function throttledByMlm(run: DemoRun): Promise<number> {
+  return [...(await mlmMetrics(run)).matchAll(THROTTLED)].reduce((sum, match) => sum + Number(match[1]), 0);
+}
+
+async function mlmMetrics(run: DemoRun): Promise<string> {
   const admin = run.runtimes.get('mlm')?.admin;
-  if (admin === undefined) return 0;
-  const answer = await request(`${admin}/metrics`);
-  const text = await answer.body.text();
-  return [...text.matchAll(THROTTLED)].reduce((sum, match) => sum + Number(match[1]), 0);
+  return admin === undefined ? '' : (await request(`${admin}/metrics`)).body.text();
 }

@@ -28,7 +28,7 @@ export const restore: Verb = {
   path: 'restore',
   summary: 'put a backup back into an empty data folder',
   description:
-    'Every hash is checked before anything is written. Never run the restored copy beside the original. A restored proxy or MLM shows itself by its older numbers in the first exchange with its parent, and goes on in a new epoch.',
+    'Every hash is checked before anything is written. Never run the restored copy beside the original. A restored proxy or MLM begins a new epoch, so that no number is used for two messages.',
   options: [
     ['--from <folder>', 'the backup'],
     ['--data <folder>', 'an empty or missing folder to restore into'],

@@ -3,18 +3,20 @@ import { renderTable } from '../table.ts';
 import { printable } from '../terminal-text.ts';
 import type { Verb } from '../verb.ts';
 
+/** The first three are always shown, the others when there is one. */
 const FATES = [
   'delivered',
   'filtered',
   'merged',
   'held',
+  'superseded',
   'expired',
   'evicted',
-  'superseded',
   'deadLetter',
   'revoked',
-  'pending',
+  'unknownAfterSend',
 ] as const;
+const ALWAYS_SHOWN = 3;
 const lane = z.looseObject({ source: z.string(), epoch: z.string(), lane: z.number() });
 const ledgerDocument = z.looseObject({ items: z.array(lane), unexplained: z.number().nullish() });
 
@@ -34,8 +36,8 @@ export const ledger: Verb = {
         { title: 'SOURCE', value: (row) => row.source },
         { title: 'LANE', value: (row) => row.lane, align: 'right' },
         { title: 'EPOCH', value: (row) => row.epoch },
-        ...FATES.map((fate) => ({
-          title: fate.toUpperCase(),
+        ...shownFates(document.items).map((fate) => ({
+          title: fate.replaceAll(/[A-Z]/g, (letter) => ` ${letter}`).toUpperCase(),
           value: (row: z.infer<typeof lane>) => countOf(row, fate),
           align: 'right' as const,
         })),
@@ -47,6 +49,10 @@ export const ledger: Verb = {
     return { json: document, text, exitCode: unexplained > 0 ? 1 : 0 };
   },
 };
+
+function shownFates(items: readonly z.infer<typeof lane>[]): readonly string[] {
+  return FATES.filter((fate, index) => index < ALWAYS_SHOWN || items.some((row) => (countOf(row, fate) ?? 0) > 0));
+}
 
 function countOf(row: z.infer<typeof lane>, fate: string): number | undefined {
   const value = row[fate];

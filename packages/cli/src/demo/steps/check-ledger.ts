@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { waitUntil } from '../../wait-until.ts';
 import type { DemoStep } from '../demo-steps.ts';
 import { notInTime } from '../not-in-time.ts';
+import { readLineBytes } from '../summary.ts';
 
 const LIMIT_MS = 45_000;
 const LOOK_EVERY_MS = 400;
@@ -18,6 +19,7 @@ export const checkLedger: DemoStep = {
       everyMs: LOOK_EVERY_MS,
     });
     run.result.ledger = { unexplained: answer.unexplained, messages: sumOf(answer.items, 'through') };
+    Object.assign(run.result.bytes, await readLineBytes(run));
     if (answer.unexplained !== 0)
       throw notInTime(`${answer.unexplained} messages are unexplained`, run.folder.file('logs'));
     return `ledger: ${run.result.ledger.messages} messages, none unexplained`;

@@ -33,7 +33,7 @@ export const checkPush: DemoStep = {
       limits,
     );
     push.wanFetches = counted.answer.wanFetches ?? 0;
-    run.result.bytes = await transferBytes(run, counted.answer);
+    Object.assign(run.result.bytes, await transferBytes(run, counted.answer));
     if (push.wanFetches !== 1)
       throw notInTime(
         `the package crossed the WAN ${push.wanFetches} times instead of once`,
