@@ -47,7 +47,8 @@ export function damagedPlaces(table: Buffer): number[] {
     const [metaindex, index] = readHandles(footer, 2) as [Handle, Handle];
     if (![metaindex, index].every((handle) => isInside(table, handle))) return [magicAt];
     if (!isWhole(table, index)) return [index.offset + index.size];
-    const blocks = [metaindex, ...indexed(blockOf(table, index))];
+    if (!isWhole(table, metaindex)) return [metaindex.offset + metaindex.size];
+    const blocks = [metaindex, index].flatMap((handle) => indexed(blockOf(table, handle))); // the filter, and the data
     if (!blocks.every((handle) => isInside(table, handle))) return [magicAt];
     return blocks.filter((handle) => !isWhole(table, handle)).map(({ offset, size }) => offset + size);
   } catch (error) {
