@@ -47,6 +47,7 @@ export function commandTree(verbs: readonly Verb[], version: string, run: RunVer
     .addHelpText('after', FOOTER);
   addOptions(program, COMMON_OPTIONS);
   for (const verb of verbs) addVerb(program, verb, run);
+  for (const name of Object.keys(GROUPS)) addGroupExamples(program, name, verbs);
   return program;
 }
 
@@ -75,6 +76,11 @@ function groupCommand(program: Command, name: string): Command {
     .enablePositionalOptions();
   addOptions(command, COMMON_OPTIONS);
   return command;
+}
+
+function addGroupExamples(program: Command, name: string, verbs: readonly Verb[]): void {
+  const examples = verbs.filter(({ path }) => path.startsWith(`${name} `)).map((verb) => verb.examples[0]!);
+  program.commands.find((command) => command.name() === name)?.addHelpText('after', examplesText(examples));
 }
 
 function addOptions(command: Command, rows: readonly (readonly [string, string])[]): void {

@@ -48,6 +48,14 @@ describe('The command line', () => {
     expect(stdout).to.not.include('host-integrator');
   });
 
+  it('has examples in the help of a group of verbs too', async () => {
+    for (const group of new Set(
+      shown.filter(({ path }) => path.includes(' ')).map(({ path }) => path.split(' ')[0]!),
+    )) {
+      expect((await runIn(folder, [group, '--help'])).stdout).to.include(`Examples:\n  backhaul ${group}`);
+    }
+  });
+
   it('prints its version', async () => {
     const { exitCode, stdout } = await runIn(folder, ['--version']);
     expect(exitCode).to.equal(0);

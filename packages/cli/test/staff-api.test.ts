@@ -79,6 +79,13 @@ describe('Client verbs', () => {
     const { exitCode, stdout } = await run('customers');
     expect(exitCode).to.equal(0);
     expect(stdout).to.equal('ID         NAME\nc00000001  One\nc00000002  Two\n');
+    for (const argv of [
+      ['customers', '--json'],
+      ['customers', 'list', '--json'],
+      ['--json', 'customers'],
+    ]) {
+      expect(JSON.parse((await run(...argv)).stdout).items).to.have.length(2);
+    }
   });
 
   it('hand on the code, the sentence and the detail of a refusal', async () => {
