@@ -1,12 +1,12 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { renderPairs, renderTable } from '../src/table.ts';
+import { type Column, renderPairs, renderTable } from '../src/table.ts';
 import { columnsOf, printable, printableLines } from '../src/terminal-text.ts';
 
-const COLUMNS = [
-  { title: 'ID', value: (row: { id: string }) => row.id },
-  { title: 'TEXT', value: (row: { text?: string }) => row.text, flexible: true },
-] as const;
+const COLUMNS: readonly Column<{ id: string; text?: string }>[] = [
+  { title: 'ID', value: (row) => row.id },
+  { title: 'TEXT', value: (row) => row.text, flexible: true },
+];
 
 describe('Tables', () => {
   it('align their columns, whatever the characters take', () => {
