@@ -1,3 +1,4 @@
+import { FakeClock, until } from '@backhaul/testkit';
 import { expect } from 'chai';
 import type { ArrivedMessage, HandleResult, ServiceModule } from '../src/index.ts';
 import { readLedger } from '../src/queries/ledger.ts';
@@ -298,6 +299,106 @@ describe('A module that keeps failing', () => {
     expect(report).to.include({ state: 'taken out', faults: 20 });
     const rows = await test.queries.from('messages').select('note').where('class', '=', 'x-order').execute();
     expect(rows.filter(({ note }) => note === null)).to.have.length(5);
+    await test.stop();
+  });
+});
+
+/** Waits for ever on the first message. */
+class Sleeper implements ServiceModule {
+  readonly name = 'sleeper';
+  readonly subscriptions = [{ class: 'x-sleep' }];
+  readonly migrations = [{ owner: 'sleeper', version: 1, statements: () => ['CREATE TABLE "slept" ("id" TEXT)'] }];
+  readonly woken = Promise.withResolvers<void>();
+  asked = false;
+  late: unknown;
+
+  async handle(tx: Transaction, { header }: ArrivedMessage): Promise<HandleResult> {
+    const { db } = tx;
+    await tx.run('INSERT INTO "slept" VALUES (?)', [[header.id]]);
+    if (header.subclass !== 'long') return undefined;
+    this.asked = true;
+    await this.woken.promise;
+    const tries = [
+      () => tx.run('INSERT INTO "slept" VALUES (?)', [['late']]),
+      () => tx.all('SELECT 1', []),
+      () => tx.savepoint(async () => 1),
+      () => db.insertInto('facts').values({ name: 'late', value: '' }).execute(),
+      () => db.selectFrom('facts').selectAll().execute(),
+    ];
+    this.late = await Promise.all(
+      tries.map((work) =>
+        work().then(
+          () => 'done',
+          (error) => error.message,
+        ),
+      ),
+    );
+    return undefined;
+  }
+}
+
+describe('A module that hangs', () => {
+  it('holds nobody up for long, and writes nothing when it wakes', async () => {
+    const clock = new FakeClock(Date.now());
+    const sleeper = new Sleeper();
+    const test = await TestAppserver.create({ modules: [sleeper], clock });
+    const { mlms, proxies } = await test.addSite();
+    const source = new Sender(proxies[0]!);
+    const held = test.accept(
+      mlms[0]!,
+      source.data({}, { class: 'x-sleep', subclass: 'long' }),
+      source.data({}, { class: 'x-sleep', subclass: 'short' }),
+    );
+    await until('the module has the message', () => sleeper.asked);
+    await clock.advance(5_000);
+    expect(await held).to.deep.equal([ACCEPTED, ACCEPTED]);
+    sleeper.woken.resolve();
+    await until('it woke', () => sleeper.late !== undefined);
+    expect(sleeper.late).to.deep.equal(Array(5).fill('the transaction of this call is over'));
+    const rows = await test.queries
+      .from('messages')
+      .select(['id', 'note'])
+      .where('class', '=', 'x-sleep')
+      .orderBy('number')
+      .execute();
+    expect(rows.map(({ note }) => note)).to.deep.equal(['sleeper failed: no result after 5000 ms', null]);
+    const slept = await test.appserver.database.read<{ id: string }>('SELECT "id" FROM "slept"', []);
+    expect(slept.map(({ id }) => id)).to.deep.equal([rows[1]!.id]);
+    await test.stop();
+  });
+});
+
+describe('A full disk', () => {
+  it('T-A25: is a wait for the sender; nothing accepted is lost, and it goes on when there is room', async () => {
+    const test = await TestAppserver.create();
+    const { mlms, proxies } = await test.addSite();
+    const source = new Sender(proxies[0]!);
+    const { database, receiver } = test.appserver;
+    const limitPages = (pages: number) => database.transaction((tx) => tx.all(`PRAGMA max_page_count = ${pages}`, []));
+    const accepted: string[] = [];
+    await limitPages(150);
+    const body = Buffer.alloc(20_000, 'x');
+    let refusal: { code: string; retryAfterMs: number; status: number } | undefined;
+    let waiting = source.data({}, { body });
+    while (!refusal) {
+      await test.accept(mlms[0]!, waiting).then(
+        () => accepted.push(waiting.header.id),
+        (error) => (refusal = error),
+      );
+      if (!refusal) waiting = source.data({}, { body });
+    }
+    expect(refusal).to.include({ code: 'BH-E-SPOOL-STOPPED', status: 503, retryAfterMs: 10_000 });
+    expect((await test.accept(mlms[0]!, waiting).catch((error) => error)).code).to.equal('BH-E-SPOOL-STOPPED');
+    await limitPages(1_000_000);
+    expect(await test.accept(mlms[0]!, waiting)).to.deep.equal([ACCEPTED]);
+    const rows = await test.queries
+      .from('messages')
+      .select('id')
+      .where('source', '=', source.id)
+      .orderBy('number')
+      .execute();
+    expect(rows.map(({ id }) => id)).to.deep.equal([...accepted, waiting.header.id]);
+    expect(receiver.marks(test.peer(source.id))[0]).to.include({ through: rows.length });
     await test.stop();
   });
 });

@@ -1,6 +1,7 @@
 import { BackhaulError, type Clock, type Logger, type Metrics } from '@backhaul/runtime';
 import type { Arrival } from '../receiver/arrival.ts';
 import type { Transaction } from '../store/database.ts';
+import { LentTransaction } from './lent-transaction.ts';
 import {
   type HandleResult,
   isSubscribed,
@@ -123,6 +124,7 @@ export class ModuleHost {
       hosted.faultsInARow = 0;
       return { result };
     } catch (error) {
+      if (isStoreFailure(error)) throw error;
       return { failed: this.#fault(hosted, error) };
     } finally {
       lent.takeBack();
@@ -148,6 +150,10 @@ export class ModuleHost {
   }
 }
 
+/** The store's fault is not the module's: the whole envelope waits. */
+const isStoreFailure = (error: unknown): boolean =>
+  error instanceof BackhaulError && error.code === 'BH-E-SPOOL-STOPPED';
+
 const isRunning = (hosted: Hosted): boolean => hosted.faultsInARow < FAULTS_TOLERATED;
 
 /** What cannot be read is the sender's fault, not the module's: refused with the reader's own code. */
@@ -166,31 +172,4 @@ function settle(arrival: Arrival, module: ServiceModule, result: HandleResult): 
   if (result === undefined) return;
   if ('note' in result) arrival.addNote(`${module.name}: ${result.note}`);
   else arrival.refuse(result.refuse, `${module.name}: ${result.detail}`);
-}
-
-/** A transaction lent for one call: a module that comes back late finds it closed instead of writing into another's. */
-class LentTransaction implements Transaction {
-  #tx: Transaction | undefined;
-
-  constructor(tx: Transaction) {
-    this.#tx = tx;
-  }
-
-  get db() {
-    return this.#open().db;
-  }
-
-  run: Transaction['run'] = (sql, rows) => this.#open().run(sql, rows);
-  all: Transaction['all'] = (sql, parameters) => this.#open().all(sql, parameters);
-  savepoint: Transaction['savepoint'] = (work) => this.#open().savepoint(work);
-  afterCommit: Transaction['afterCommit'] = (action) => this.#open().afterCommit(action);
-
-  takeBack(): void {
-    this.#tx = undefined;
-  }
-
-  #open(): Transaction {
-    if (!this.#tx) throw new Error('the transaction of this call is over');
-    return this.#tx;
-  }
 }

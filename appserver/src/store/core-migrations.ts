@@ -12,6 +12,8 @@ export const CORE_MIGRATIONS: readonly Migration[] = [
 
       // Directory
       `CREATE TABLE "customers" ("id" ${t.text} PRIMARY KEY, "name" ${t.text} NOT NULL, "createdAt" ${t.integer} NOT NULL, ${scopeColumns(t)})`,
+      // the provider's own components (aggregation MLMs) stand at sites too
+      `INSERT INTO "customers" ("id", "name", "createdAt", "customer") VALUES ('provider', 'Provider', 0, 'provider')`,
       `CREATE TABLE "sites" ("name" ${t.text} NOT NULL, "createdAt" ${t.integer} NOT NULL, ${scopeColumns(t)}, PRIMARY KEY ("customer", "name"))`,
       `CREATE TABLE "components" ("id" ${t.text} PRIMARY KEY, "kind" ${t.text} NOT NULL, "parent" ${t.text} NOT NULL, "state" ${t.text} NOT NULL,
         "createdAt" ${t.integer} NOT NULL, "lastHeardAt" ${t.integer}, "membershipVersion" ${t.integer} NOT NULL,

@@ -14,6 +14,7 @@ const CHECKPOINT_PAGES = 4_000;
 const CACHE_KIB = 16_384;
 
 const SQLITE_FULL = 13;
+const SQLITE_IOERR = 10;
 const SQLITE_BUSY = 5;
 
 export interface SqliteOptions {
@@ -109,6 +110,7 @@ export class SqliteDatabase implements Database {
     try {
       writer.exec('BEGIN IMMEDIATE');
       const result = await work(tx);
+      tx.requireOpen();
       writer.exec('COMMIT');
       this.#commits++;
       tx.committed();
@@ -121,20 +123,31 @@ export class SqliteDatabase implements Database {
   }
 }
 
+/**
+ * After some errors (a full disk among them) SQLite undoes the whole transaction by itself; whatever ran after that would
+ * commit statement by statement. So nothing runs once the transaction is gone, and `#run` never answers for it.
+ */
 class SqliteTransaction implements Transaction {
-  readonly db: Kysely<Schema>;
   readonly #connection: DatabaseSync;
+  readonly #kysely: Kysely<Schema>;
   readonly #statements: StatementCache;
   #after: (() => void)[] = [];
   #depth = 0;
+  #end: unknown;
 
-  constructor(connection: DatabaseSync, db: Kysely<Schema>, statements: StatementCache) {
+  constructor(connection: DatabaseSync, kysely: Kysely<Schema>, statements: StatementCache) {
     this.#connection = connection;
-    this.db = db;
+    this.#kysely = kysely;
     this.#statements = statements;
   }
 
+  get db(): Kysely<Schema> {
+    this.requireOpen();
+    return this.#kysely;
+  }
+
   async run(sql: string, rows: readonly SqlRow[]): Promise<number> {
+    this.requireOpen();
     const statement = this.#statements.get(sql);
     let changes = 0;
     for (const row of rows) changes += Number(statement.run(...row).changes);
@@ -142,23 +155,37 @@ class SqliteTransaction implements Transaction {
   }
 
   async all<T>(sql: string, parameters: SqlRow): Promise<T[]> {
+    this.requireOpen();
     return this.#statements.get(sql).all(...parameters) as T[];
   }
 
   async savepoint<T>(work: () => Promise<T>): Promise<T> {
+    this.requireOpen();
     const name = `step${++this.#depth}`;
     const kept = this.#after.length;
     this.#connection.exec(`SAVEPOINT ${name}`);
     try {
-      return await work();
+      const result = await work();
+      this.requireOpen();
+      this.#connection.exec(`RELEASE ${name}`);
+      return result;
     } catch (error) {
-      if (this.#connection.isTransaction) this.#connection.exec(`ROLLBACK TO ${name}`);
       this.#after.length = kept;
+      if (this.#connection.isTransaction) this.#connection.exec(`ROLLBACK TO ${name}; RELEASE ${name}`);
+      else this.#end ??= asStoreError(error);
       throw asStoreError(error);
     } finally {
-      if (this.#connection.isTransaction) this.#connection.exec(`RELEASE ${name}`);
       this.#depth--;
     }
+  }
+
+  /** @throws what ended the transaction, when it is gone */
+  requireOpen(): void {
+    if (this.#connection.isTransaction && this.#end === undefined) return;
+    throw (this.#end ??= new BackhaulError('BH-E-SPOOL-STOPPED', {
+      detail: 'the transaction is gone',
+      retryAfterMs: 1_000,
+    }));
   }
 
   afterCommit(action: () => void): void {
@@ -215,11 +242,13 @@ function sqliteCode(error: unknown): number | undefined {
   return error instanceof Error && 'errcode' in error ? Number(error.errcode) & 0xff : undefined;
 }
 
-/** A full disk is a wait for the sender, not a failure of the message. */
+/** A disk that is full, or fails, is a wait for the sender, not a failure of the message. */
 function asStoreError(error: unknown): unknown {
-  if (sqliteCode(error) !== SQLITE_FULL) return error;
+  const code = sqliteCode(error);
+  if (code !== SQLITE_FULL && code !== SQLITE_IOERR) return error;
   return new BackhaulError('BH-E-SPOOL-STOPPED', {
-    detail: 'the disk of the application server is full',
+    detail:
+      code === SQLITE_FULL ? 'the disk of the application server is full' : 'the disk of the application server fails',
     retryAfterMs: 10_000,
     cause: error,
   });

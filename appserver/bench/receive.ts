@@ -1,0 +1,45 @@
+// Messages a second that receiver and store take, without the network: `node --conditions=backhaul-source appserver/bench/receive.ts`
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { identityOf } from '@backhaul/identity';
+import { openReceiver } from '../test/support/receiving-process.ts';
+import { Sender } from '../test/support/sender.ts';
+
+const ENVELOPES = 160;
+const MESSAGES = 256;
+const IN_FLIGHT = 4;
+
+const folder = mkdtempSync(join(tmpdir(), 'backhaul-bench-'));
+const { database, directory, receiver } = await openReceiver(folder);
+const { id: customer } = await directory.addCustomer('Bench');
+await directory.addSite(customer, 'bench');
+const [mlm, proxy] = await directory.ensureComponents({ customer, site: 'bench', mlms: 1, proxies: 1 });
+const peer = { identity: identityOf(mlm!.id, 'test.example'), address: '' };
+const source = new Sender(proxy!.id);
+const body = Buffer.alloc(1024, 'x');
+const options = { class: 'performance', subclass: 'sample', instance: source.instance, body };
+const envelopes = Array.from({ length: ENVELOPES }, () =>
+  Array.from({ length: MESSAGES }, () => source.data({}, options)),
+);
+
+const before = database.stats().commits;
+const began = performance.now();
+const queue = envelopes.values();
+const sender = async () => {
+  for (const envelope of queue) await receiver.accept(peer, envelope);
+};
+await Promise.all(Array.from({ length: IN_FLIGHT }, sender));
+const seconds = (performance.now() - began) / 1_000;
+const messages = ENVELOPES * MESSAGES;
+console.log(
+  JSON.stringify({
+    messagesPerSecond: Math.round(messages / seconds),
+    commits: database.stats().commits - before,
+    storeMiB: Math.round(database.stats().bytes / 2 ** 20),
+    residentMiB: Math.round(process.memoryUsage.rss() / 2 ** 20),
+  }),
+);
+await receiver.stop();
+await database.stop();
+rmSync(folder, { recursive: true });
