@@ -210,6 +210,30 @@ describe('Receiver', () => {
     expect([lowest, next]).to.deep.equal([ACCEPTED, ACCEPTED]);
   });
 
+  it('an envelope that cannot be stored is undone alone: those that share its commit are accepted', async () => {
+    const [source, other, by] = [sender(), sender(proxies[1]), sender(mlm)];
+    const receipt = by.receipts([
+      { source: source.id, epoch: source.epoch, lane: 6, from: 1, to: 2, reason: 'filtered' },
+    ]);
+    const unstorable = { ...source.data({}, { sequence: 3 }), headerBytes: {} as Uint8Array };
+    const { commits } = test.appserver.database.stats();
+    const results = await Promise.allSettled([
+      test.accept(mlm, other.data()),
+      test.accept(mlm, receipt, unstorable),
+      test.accept(mlm, other.data()),
+    ]);
+    expect(results.map(({ status }) => status)).to.deep.equal(['fulfilled', 'rejected', 'fulfilled']);
+    expect(test.appserver.database.stats().commits - commits).to.equal(1);
+    expect((results[1] as PromiseRejectedResult).reason).to.include({ code: 'BH-E-INTERNAL', retryAfterMs: 5_000 });
+    expect(test.appserver.receiver.marks(test.peer(source.id)).some(({ epoch }) => epoch === source.epoch)).to.equal(
+      false,
+    );
+    expect(await test.accept(mlm, receipt, source.data({}, { sequence: 3 }))).to.deep.equal([ACCEPTED, ACCEPTED]);
+    expect(
+      test.appserver.receiver.marks(test.peer(source.id)).find(({ epoch }) => epoch === source.epoch)!.through,
+    ).to.equal(3);
+  });
+
   describe('receipts', () => {
     const line = async (source: Sender) =>
       (await readLedger(test.queries, source.id, { limit: 500 })).items.find(({ epoch }) => epoch === source.epoch)!;
