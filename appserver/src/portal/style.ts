@@ -37,6 +37,7 @@ section > header p { margin: 0; font-size: .85rem; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .5rem 1rem; vertical-align: top; }
+td time, td code, .nowrap { white-space: nowrap; }
 th { color: var(--muted); font-weight: 550; font-size: .8rem; white-space: nowrap; }
 tbody tr { border-top: 1px solid var(--line); }
 tbody tr:hover { background: color-mix(in srgb, var(--accent) 5%, transparent); }

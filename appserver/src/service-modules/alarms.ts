@@ -231,7 +231,7 @@ function alarmTable(items: readonly AlarmItem[], now: number): Html {
     { title: 'State', cell: (a: AlarmItem) => pill(a.state, a.state === 'open' ? 'bad' : 'quiet') },
     { title: 'Alarm', cell: (a: AlarmItem) => html`<strong>${a.alarmId}</strong><br>${a.text}` },
     { title: 'Instance', cell: (a: AlarmItem) => html`<code>${a.instance}</code>` },
-    { title: 'Site', cell: (a: AlarmItem) => a.site },
+    { title: 'Site', cell: (a: AlarmItem) => html`<span class=\"nowrap\">${a.site}</span>` },
     { title: 'Since', cell: (a: AlarmItem) => ago(a.openedAt ?? a.occurredAt, now) },
   ];
   return table('Open alarms', columns, items, 'No open alarms.');

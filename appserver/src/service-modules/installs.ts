@@ -194,9 +194,9 @@ const TONES: Readonly<Record<string, Tone>> = {
 function installTable(items: readonly InstallItem[], now: number): Html {
   const columns = [
     { title: 'State', cell: (i: InstallItem) => pill(i.state, TONES[i.state] ?? 'warn') },
-    { title: 'Software', cell: (i: InstallItem) => html`<strong>${i.name}</strong> ${i.version}` },
+    { title: 'Software', cell: (i: InstallItem) => html`<strong class="nowrap">${i.name}</strong> ${i.version}` },
     { title: 'Component', cell: (i: InstallItem) => html`<code>${i.component}</code>` },
-    { title: 'Site', cell: (i: InstallItem) => i.site },
+    { title: 'Site', cell: (i: InstallItem) => html`<span class=\"nowrap\">${i.site}</span>` },
     {
       title: 'Progress',
       cell: (i: InstallItem) =>
