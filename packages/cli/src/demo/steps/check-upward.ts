@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { message } from '../../api-shapes.ts';
+import { component, message } from '../../api-shapes.ts';
 import { toMs } from '../../format.ts';
 import { waitUntil } from '../../wait-until.ts';
 import type { DemoRun } from '../demo-run.ts';
@@ -33,7 +33,7 @@ export const checkUpward: DemoStep = {
       timeoutMs: LIMIT_MS,
       everyMs: LOOK_EVERY_MS,
     });
-    if (missing.length > 0) throw notInTime(missing.join('; '), run.folder.file('logs'));
+    if (missing.length > 0) throw notInTime([...missing, ...(await shutOut(run))].join('; '), run.folder.file('logs'));
     const { classes, messages, filtered, merged, throttled } = run.result.upward;
     return `${classes} kinds of host data from each proxy: ${messages} messages stored, ${filtered} filtered, ${merged} merged, ${throttled} told to wait`;
   },
@@ -71,13 +71,25 @@ function judge(run: DemoRun, arrived: readonly Message[], summary: Summary): str
   upward.merged = summary.merged - run.before.merged;
   upward.throttled = summary.throttled - run.before.throttled;
   run.sampleMessage = arrived.find(({ class: name }) => name === 'system-configuration')?.id ?? arrived[0]?.id;
-  const lacking = HOST_CLASSES.filter((name) => !complete.includes(name));
   return [
-    ...(lacking.length > 0 ? [`${lacking.join(', ')} have not arrived from every proxy`] : []),
+    ...proxies.flatMap((proxy) => lackOf(arrived, proxy)),
     ...(upward.filtered > 0 ? [] : ['nothing was filtered']),
     ...(upward.merged > 0 ? [] : ['nothing was merged']),
     ...(upward.throttled > 0 ? [] : ['nothing was told to wait']),
   ];
+}
+
+function lackOf(arrived: readonly Message[], proxy: string): string[] {
+  const lacking = HOST_CLASSES.filter((name) => !arrived.some((one) => isOf(one, proxy, name)));
+  return lacking.length === 0 ? [] : [`${lacking.join(', ')} have not arrived from ${proxy}`];
+}
+
+/** In a folder taken up a component may have been revoked meanwhile. */
+async function shutOut(run: DemoRun): Promise<string[]> {
+  const rows = await run.api.list('/components', component);
+  return rows
+    .filter(({ state }) => state !== 'active')
+    .map(({ id, state }) => `${id} is ${state}: begin anew with --fresh`);
 }
 
 /** An aggregate is the MLM's own message; what it was made of came through each proxy, as the support instance says. */
