@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { temporaryDirectory } from '@backhaul/testkit';
 import { expect } from 'chai';
-import { openReceiver } from './support/receiving-process.ts';
+import { openReceiver } from './support/open-receiver.ts';
 
 const PROCESS = fileURLToPath(new URL('./support/receiving-process.ts', import.meta.url));
 const ROUNDS = 3;
