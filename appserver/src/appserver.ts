@@ -130,7 +130,7 @@ export class Appserver {
       metrics,
     });
     const routes = allRoutes(this.#modules);
-    const description = openApiOf(routes);
+    let description: object | undefined;
     this.services = {
       ...{
         self: this.#self.id,
@@ -147,7 +147,7 @@ export class Appserver {
         overdueAfterMs: config.overdueAfterMs,
         startedAt: clock.now(),
         sitePackages: this.#sitePackages(),
-        openApi: () => description,
+        openApi: () => (description ??= openApiOf(routes)),
       },
     };
     const authentication = new AdminSecret({
