@@ -4,21 +4,22 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { nodeFlags, pinnedNode } from '../scripts/pinned-node.mjs';
+import { nodeEnvironment, nodeFlags, pinnedNode } from '../scripts/pinned-node.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const node = pinnedNode(import.meta.url);
 // in a checkout the sources run as they are; a published package has only `dist`
 const sources = existsSync(join(root, 'packages', 'cli', 'src'));
+const env = nodeEnvironment(process.env);
 const command = [node, ...nodeFlags({ sources }), join(root, 'bin', 'main.mjs'), ...process.argv.slice(2)];
 
 // where Node can replace itself (22.15 and newer) no second process stays in memory
 if (process.execve !== undefined && process.platform !== 'win32') {
   process.removeAllListeners('warning');
-  process.execve(node, command, process.env);
+  process.execve(node, command, env);
 }
 
-const child = spawn(command[0], command.slice(1), { stdio: 'inherit' });
+const child = spawn(command[0], command.slice(1), { stdio: 'inherit', env });
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   // a terminal sends Ctrl-C to the whole group: the child has it already, this process only has to outlive it
   process.on(signal, () => {

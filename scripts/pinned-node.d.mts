@@ -1,2 +1,3 @@
 export function pinnedNode(from: string): string;
 export function nodeFlags(options: { sources: boolean }): readonly string[];
+export function nodeEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv;

@@ -4,7 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { nodeFlags } from '../../scripts/pinned-node.mjs';
+import { nodeEnvironment, nodeFlags } from '../../scripts/pinned-node.mjs';
 
 export type Role = 'certs' | 'appserver' | 'mlm' | 'proxy';
 
@@ -115,6 +115,7 @@ export class RoleProcess {
     const log = openSync(this.logFile, 'a');
     const child = spawn(process.execPath, [...this.#launch, ...VERB[this.role], '--config', configFile], {
       stdio: ['pipe', log, log],
+      env: nodeEnvironment(process.env),
     });
     closeSync(log);
     this.#child = child;
