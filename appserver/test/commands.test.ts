@@ -106,6 +106,39 @@ describe('Commands and memberships', () => {
     expect((await test.api('GET', `/messages/${stray.header.id}`)).body.note).to.contain('was not asked');
   });
 
+  it('an MLM settles the members it names, those below it only; a final word of their own stands', async () => {
+    const elsewhere = await test.addSite('site-else', 1);
+    await test.api('PUT', '/groups/mixed', { members: [...proxies, ...elsewhere.proxies] });
+    const { id } = (await send({ group: 'mixed' })).body;
+    await test.accept(mlm, answer(new Sender(proxies[0]!, '4'.repeat(16)), id));
+    const manager = new Sender(mlm, '5'.repeat(16));
+    const said = { status: 'expired', code: 'BH-E-EXPIRED', text: 'not fetched in time' } as const;
+    const named = [proxies[0]!, proxies[1]!, elsewhere.proxies[0]!];
+    await test.accept(mlm, answer(manager, id, { ...said, data: jsonElement({ members: named }) }));
+    const states = Object.fromEntries(
+      (await members(id)).map(({ component, state, code }: Record<string, string>) => [component, code ?? state]),
+    );
+    expect(states).to.deep.equal({
+      [proxies[0]!]: 'done',
+      [proxies[1]!]: 'BH-E-EXPIRED',
+      [proxies[2]!]: 'pending',
+      [elsewhere.proxies[0]!]: 'pending',
+    });
+    await test.accept(mlm, answer(new Sender(proxies[1]!, '6'.repeat(16)), id));
+    expect((await members(id)).map(({ state }: { state: string }) => state)).to.include.members(['done', 'done']);
+  });
+
+  it('an MLM that names nobody speaks for all below it; no proxy speaks for another', async () => {
+    const { id } = (await send({ group: 'site-a' })).body;
+    const said = { status: 'refused', code: 'BH-E-TARGET', text: 'matches nobody' } as const;
+    const others = { ...said, data: jsonElement({ members: [proxies[1]!] }) };
+    await test.accept(mlm, answer(new Sender(proxies[0]!, '7'.repeat(16)), id, others));
+    expect((await members(id)).map(({ state }: { state: string }) => state)).to.deep.equal(Array(3).fill('pending'));
+    const manager = new Sender(mlm, '8'.repeat(16));
+    await test.accept(mlm, answer(manager, id, { ...said, data: jsonElement({ members: [] }) }));
+    expect((await members(id)).map(({ code }: { code: string }) => code)).to.deep.equal(Array(3).fill('BH-E-TARGET'));
+  });
+
   it('past its time it leaves the mailbox, and who has not answered counts as expired; a late answer still counts', async () => {
     const { id } = (await send({ group: 'site-a' }, { expiresInMs: 10_000 })).body;
     await clock.advance(70_000);

@@ -187,27 +187,68 @@ async function send({
 async function settle(tx: Transaction, message: ArrivedMessage): Promise<HandleResult> {
   const answer = message.content();
   if (answer.type !== 'messageResponse') return undefined;
-  const key = { commandId: answer.request, component: message.header.source };
-  const member = await tx.db
-    .selectFrom('commandMembers')
-    .select('state')
-    .where((eb) => eb.and(key))
-    .executeTakeFirst();
-  if (!member) return { note: `${key.component} was not asked ${key.commandId}` };
-  if (answer.status === 'accepted' && member.state !== 'pending') return undefined;
+  const { source } = message.header;
+  const named = membersNamed(answer);
+  const own = named === undefined ? await membersOf(tx, answer.request).where('component', '=', source).execute() : [];
+  const members = own.length > 0 ? own : await membersSpokenFor(tx, source, answer, named);
+  if (members.length === 0) return { note: `${source} was not asked ${answer.request}` };
+  const speaksForOthers = own.length === 0;
+  const isOpen = ({ state }: { state: string }) =>
+    speaksForOthers ? OPEN_STATES.includes(state) : answer.status !== 'accepted' || state === 'pending';
   const outcome = {
     state: answer.status,
     code: answer.code ?? null,
     text: answer.text,
-    result: resultOf(answer),
+    result: speaksForOthers ? null : resultOf(answer),
     updatedAt: message.receivedAt,
   };
-  await tx.db
-    .updateTable('commandMembers')
-    .set(outcome)
-    .where((eb) => eb.and(key))
-    .execute();
+  for (const { component } of members.filter(isOpen)) {
+    await tx.db
+      .updateTable('commandMembers')
+      .set(outcome)
+      .where((eb) => eb.and({ commandId: answer.request, component }))
+      .execute();
+  }
   return undefined;
+}
+
+const membersOf = (tx: Transaction, commandId: string) =>
+  tx.db.selectFrom('commandMembers').select(['component', 'state']).where('commandId', '=', commandId);
+
+/**
+ * An MLM on whose way a command ended says so itself: for the members that it names, or for all below it. Nobody speaks
+ * for a component that is not below [DESIGN §7], and the member's own final word stands.
+ */
+async function membersSpokenFor(
+  tx: Transaction,
+  source: string,
+  { request, status }: MessageResponse,
+  named: ReadonlySet<string> = new Set(),
+): Promise<{ component: string; state: string }[]> {
+  if (status === 'done' || status === 'accepted') return [];
+  const members = await tx.db
+    .withRecursive('below', (db) =>
+      db
+        .selectFrom('components')
+        .select('id')
+        .where('parent', '=', source)
+        .union(db.selectFrom('components').innerJoin('below', 'below.id', 'components.parent').select('components.id')),
+    )
+    .selectFrom('commandMembers')
+    .innerJoin('below', 'below.id', 'commandMembers.component')
+    .select(['component', 'state'])
+    .where('commandId', '=', request)
+    .execute();
+  return named.size === 0 ? members : members.filter(({ component }) => named.has(component));
+}
+
+const spokenFor = z.strictObject({ members: z.array(z.string()) });
+
+/** The members that an MLM names as those it speaks for; nothing when the answer is the sender's own. */
+function membersNamed({ status, data }: MessageResponse): ReadonlySet<string> | undefined {
+  if (status === 'done' || status === 'accepted' || data?.mimeType !== 'application/json') return undefined;
+  const { data: found } = spokenFor.safeParse(safeJson(data.text));
+  return found && new Set(found.members);
 }
 
 /** JSON as it is, other text as a string. */
