@@ -1,9 +1,8 @@
 import type { Readable } from 'node:stream';
-import { LIMITS, WIRE_VERSION } from '@backhaul/envelope';
+import { decodeBody, LIMITS, WIRE_VERSION } from '@backhaul/envelope';
 import { clientTlsOptions, type Identity, identityOf, type TlsMaterial, uriSan } from '@backhaul/identity';
 import { BackhaulError } from '@backhaul/runtime';
 import { Agent, type buildConnector, type Dispatcher, ProxyAgent } from 'undici';
-import { decompress } from './compression.ts';
 import { type OutboundProxy, proxyToken } from './outbound-proxy.ts';
 import { readRefusal, unreachable } from './parent-answer.ts';
 import { single, WIRE_HEADERS } from './wire-headers.ts';
@@ -72,7 +71,7 @@ export class ParentLink {
     const bytes = Buffer.from(await response.body.bytes().catch((cause) => Promise.reject(unreachable(cause))));
     if (response.statusCode !== 200) throw readRefusal(response.statusCode, response.headers, bytes);
     return {
-      body: await decompress(single(response.headers['content-encoding']), bytes, LIMITS.envelopeBytes),
+      body: await decodeBody(single(response.headers['content-encoding']), bytes),
       contentType: single(response.headers['content-type']) ?? '',
       mailbox: single(response.headers[WIRE_HEADERS.mailbox]),
     };

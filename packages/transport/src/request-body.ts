@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
+import { decodeBody } from '@backhaul/envelope';
 import { BackhaulError } from '@backhaul/runtime';
-import { decompress } from './compression.ts';
 
 /** Bytes of all request bodies held at one time; past it a request is refused with BH-E-BUSY. */
 export class ByteBudget {
@@ -36,13 +36,13 @@ export interface ReceivedBody {
 
 /**
  * The whole body, at most `limit` bytes on the line and unpacked.
- * Throws BH-E-LIMIT-ENVELOPE, BH-E-LIMIT-INFLATE, BH-E-MIME-TYPE, BH-E-MIME-TRUNCATED.
+ * Throws BH-E-LIMIT-ENVELOPE, BH-E-LIMIT-INFLATE, BH-E-MIME-TYPE, BH-E-MIME-TRUNCATED, BH-E-MIME-FORM.
  */
 export async function readRequestBody(request: IncomingMessage, limit: number): Promise<ReceivedBody> {
   const announced = Number(request.headers['content-length'] ?? 0);
   if (announced > limit) throw tooLarge(limit);
   const raw = await collect(request, limit);
-  const bytes = await decompress(request.headers['content-encoding'], raw, limit);
+  const bytes = await decodeBody(request.headers['content-encoding'], raw, limit);
   return { bytes, wireBytes: raw.length };
 }
 
