@@ -12,11 +12,10 @@ import {
   rootFingerprint,
 } from '@backhaul/identity';
 import { systemClock } from '@backhaul/runtime';
+import { need } from '@backhaul/testkit';
 import { enrol } from '@backhaul/transport';
 import { expect } from 'chai';
 import { CaFixture, CUSTOMER, MLM_ID, PROXY_ID, TRUST_DOMAIN } from './ca-fixture.ts';
-
-const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
 
 describe('enrolment', () => {
   let ca: CaFixture;
@@ -147,7 +146,7 @@ describe('enrolment', () => {
   };
   for (const [name, lines] of Object.entries(extensions)) {
     it(`T-A32: a request for ${name} is refused`, async function () {
-      if (!hasOpenssl) return this.skip();
+      need(this, 'program', 'openssl');
       const folder = mkdtempSync(join(tmpdir(), 'backhaul-req-'));
       try {
         const key = await newComponentKey();

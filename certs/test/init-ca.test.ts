@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CA_FILES, initCa, issueToken, openCa } from '@backhaul/certs';
 import { newComponentKey } from '@backhaul/identity';
+import { need } from '@backhaul/testkit';
 import { expect } from 'chai';
 import { CaFixture, MLM_ID, PROXY_ID, TRUST_DOMAIN } from './ca-fixture.ts';
 
 const openssl = (...args: string[]) => spawnSync('openssl', args, { encoding: 'utf8' });
-const hasOpenssl = openssl('version').status === 0;
 
 describe('certificate authority', () => {
   let ca: CaFixture;
@@ -46,7 +46,7 @@ describe('certificate authority', () => {
   });
 
   it('OpenSSL accepts what it issues, strictly, for the purposes of its kind and no others', async function () {
-    if (!hasOpenssl) return this.skip();
+    need(this, 'program', 'openssl');
     const roots = file('roots.pem', ca.authority.roots);
     const purposes: Record<string, [string, boolean, boolean]> = {
       proxy: [PROXY_ID, true, false],
@@ -74,7 +74,7 @@ describe('certificate authority', () => {
   });
 
   it('issues exactly the names granted, for the days configured, back-dated an hour', async function () {
-    if (!hasOpenssl) return this.skip();
+    need(this, 'program', 'openssl');
     const token = await ca.token(MLM_ID, ['mlm.site.example', '10.0.0.1', '2001:DB8::1']);
     const { text } = await ca.enrol(token, MLM_ID);
     const shown = openssl('x509', '-in', file('mlm.pem', text), '-noout', '-text', '-nameopt', 'RFC2253').stdout;

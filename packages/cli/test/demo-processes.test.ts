@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { until } from '@backhaul/testkit';
+import { need, until } from '@backhaul/testkit';
 import { expect } from 'chai';
 import { removeTemporaryFolders, temporaryFolder } from './test-context.ts';
 
@@ -29,7 +29,7 @@ describe('The processes of the demo', function () {
   let folder = '';
   let demo: ChildProcess | undefined;
   before(function () {
-    if (!existsSync('/proc/self/cmdline')) this.skip(); // elsewhere there is no way to see them
+    need(this, 'path', '/proc/self/cmdline'); // elsewhere there is no way to see them
   });
   beforeEach(() => {
     folder = join(temporaryFolder(), '.backhaul');

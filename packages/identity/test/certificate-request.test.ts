@@ -10,9 +10,9 @@ import {
   newComponentKey,
   readCertificateRequest,
 } from '@backhaul/identity';
+import { need } from '@backhaul/testkit';
 import { expect } from 'chai';
 import { GOOD_URI, PROXY_ID, TRUST_DOMAIN } from './certificate-factory.ts';
-import { hasOpenssl } from './openssl.ts';
 
 const identity = identityOf(PROXY_ID, TRUST_DOMAIN);
 
@@ -63,7 +63,7 @@ describe('certificate request', () => {
   });
 
   it('holds before OpenSSL', async function () {
-    if (!hasOpenssl) return this.skip();
+    need(this, 'program', 'openssl');
     const file = join(folder, 'ours.pem');
     writeFileSync(file, await newCertificateRequest(await newComponentKey(), identity));
     expect(
@@ -72,7 +72,7 @@ describe('certificate request', () => {
   });
 
   it('takes one made by openssl', function () {
-    if (!hasOpenssl) return this.skip();
+    need(this, 'program', 'openssl');
     const read = readCertificateRequest(opensslRequest(RSA, [`subjectAltName=URI:${GOOD_URI},DNS:a.example`]));
     expect(read.names.uris).to.deep.equal([GOOD_URI]);
   });
@@ -94,7 +94,7 @@ describe('certificate request', () => {
   ];
   for (const [name, key, lines, digest] of refused) {
     it(`T-A32: is refused with ${name}`, function () {
-      if (!hasOpenssl) return this.skip();
+      need(this, 'program', 'openssl');
       expect(() => readCertificateRequest(opensslRequest(key, lines, digest))).to.throw('BH-E-ENROL-REQUEST');
     });
   }

@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freeDiskBytes, readJson, VERSION, writeFileAtomic } from '@backhaul/runtime';
+import { need } from '@backhaul/testkit';
 import { expect } from 'chai';
 import { z } from 'zod';
 
@@ -46,7 +47,7 @@ describe('files', () => {
   });
 
   it('syncs the file before the rename and the folder after it', function () {
-    if (spawnSync('strace', ['-V']).status !== 0) return this.skip();
+    need(this, 'program', 'strace');
     const script = `import('@backhaul/runtime').then(({ writeFileAtomic }) => writeFileAtomic('${folder}/f', 'x'))`;
     const trace = spawnSync(
       'strace',

@@ -1,4 +1,4 @@
-import { accessSync, appendFileSync, constants } from 'node:fs';
+import { accessSync, appendFileSync, constants, existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 /** What `this` of a mocha hook or test offers that is used here. */
@@ -6,7 +6,7 @@ interface SkippableContext {
   skip(): never;
 }
 
-export type Need = 'program' | 'root';
+export type Need = 'program' | 'root' | 'path';
 
 /**
  * Says what a test cannot do without. Where it is not there the test is not run, and the reason goes to the list that
@@ -22,6 +22,7 @@ export function need(context: SkippableContext, kind: Need, name: string): void 
 
 function missing(kind: Need, name: string): string | undefined {
   if (kind === 'root') return process.getuid?.() === 0 ? undefined : `${name} needs root`;
+  if (kind === 'path') return existsSync(name) ? undefined : `there is no ${name}`;
   return programPath(name) === undefined ? `the program ${name} is not installed` : undefined;
 }
 
