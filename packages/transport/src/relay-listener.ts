@@ -154,7 +154,7 @@ export class RelayListener implements Component {
     server.on('connection', (socket: Socket) => this.#connections.connected(socket));
     server.on('clientError', (error: NodeJS.ErrnoException, socket) => this.#clientError(error, socket as Socket));
     server.on('tlsClientError', (error: Error, socket: Socket) => this.#tlsError(error, socket));
-    server.on('connect', (_request, socket) => socket.end(answerLine('405 Method Not Allowed')));
+    server.on('connect', (_request, socket) => refuseTunnel(socket as Socket));
     return server;
   }
 
@@ -239,6 +239,12 @@ export class RelayListener implements Component {
     this.#options.logger.info({ address: socket.remoteAddress, reason: error.message }, 'a TLS handshake failed');
     socket.destroy();
   }
+}
+
+/** [T-A9] Node has taken its own listeners off this socket: without one of ours, its reset would be an uncaught error. */
+function refuseTunnel(socket: Socket): void {
+  socket.on('error', () => {});
+  socket.end(answerLine('405 Method Not Allowed'), () => socket.destroy());
 }
 
 function answerLine(status: string): string {

@@ -124,6 +124,22 @@ describe('hostile sockets', () => {
     expect(await answerTo(await open(), upgrade)).not.to.include('101');
   });
 
+  it('T-A9: a CONNECT that is reset in the middle is no uncaught error', async () => {
+    const plain = await upper({ tls: 'plain' });
+    const { hostname, port } = new URL(plain.listener.url);
+    for (let i = 0; i < 20; i++) {
+      const socket = connect(Number(port), hostname);
+      await new Promise((resolve) => socket.once('connect', resolve));
+      const closed = new Promise((resolve) => socket.once('close', resolve));
+      socket.write(`CONNECT 127.0.0.1:22 HTTP/1.1\r\nHost: relay\r\n\r\n${'x'.repeat(1000 * i)}`);
+      if (i % 2 === 1) await new Promise((resolve) => setTimeout(resolve, 2));
+      socket.resetAndDestroy();
+      await closed;
+    }
+    expect((await fetch(`${plain.listener.url}/v1/envelopes`)).status).to.equal(401);
+    await plain.stop();
+  });
+
   it('T-A7: headers, bodies and handshakes that do not come on are cut, and others are served meanwhile', async () => {
     const { hostname, port } = new URL(above.listener.url);
     const silent = Array.from({ length: 20 }, () => connect(Number(port), hostname));
