@@ -5,4 +5,3 @@ export * from './mid-stream.ts';
 export * from './module-chain.ts';
 export * from './numeric-summary.ts';
 export * from './throttle.ts';
-export * from './token-bucket.ts';

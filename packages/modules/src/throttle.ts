@@ -1,8 +1,7 @@
-import type { Clock } from '@backhaul/runtime';
+import { type Clock, TokenBucket } from '@backhaul/runtime';
 import { z } from 'zod';
 import { type Action, type MidStreamModule, type ModuleMessage, PASS, type TransferAnswer } from './mid-stream.ts';
 import { className, moduleOptions, subclassName } from './module-options.ts';
-import { TokenBucket } from './token-bucket.ts';
 
 /** The longest wait a sender is told; it then asks again. */
 const MAX_WAIT_MS = 60_000;

@@ -1,6 +1,5 @@
 import { expect } from 'chai';
-import fc from 'fast-check';
-import { TokenBucket, throttleModule } from '../src/index.ts';
+import { throttleModule } from '../src/index.ts';
 import { contextOf, handClock, json, messageOf } from './messages.ts';
 
 const message = () => messageOf({}, json({}), 1000);
@@ -75,35 +74,5 @@ describe('throttle', () => {
       module.authorizeTransfer?.({ class: 'software', subclass: 'offer', size, direction: 'down' });
     expect(ask(100)).to.deep.equal({ allowed: true });
     expect(ask(101)).to.include({ allowed: false });
-  });
-});
-
-describe('token bucket', () => {
-  it('property: never more than rate × time + burst is let through', () => {
-    const steps = fc.array(fc.record({ ms: fc.nat(500), cost: fc.integer({ min: 1, max: 10 }) }), { maxLength: 200 });
-    fc.assert(
-      fc.property(steps, (moves) => {
-        const bucket = new TokenBucket(20, 10);
-        let now = 0;
-        let taken = 0;
-        for (const { ms, cost } of moves) {
-          now += ms;
-          if (bucket.waitFor(cost, now) > 0) continue;
-          bucket.take(cost, now);
-          taken += cost;
-          expect(taken).to.be.at.most((now * 20) / 1000 + 10 + 1e-6);
-        }
-      }),
-    );
-  });
-
-  it('property: who waits as told is let through', () => {
-    fc.assert(
-      fc.property(fc.integer({ min: 1, max: 30 }), fc.integer({ min: 1, max: 30 }), (first, cost) => {
-        const bucket = new TokenBucket(7, 10);
-        bucket.take(first, 0);
-        expect(bucket.waitFor(cost, bucket.waitFor(cost, 0))).to.equal(0);
-      }),
-    );
   });
 });

@@ -17,4 +17,5 @@ export * from './run-role.ts';
 export * from './safe-log-fields.ts';
 export * from './secret.ts';
 export * from './supervised-process.ts';
+export * from './token-bucket.ts';
 export * from './version.ts';

@@ -1,9 +1,8 @@
-import { BackhaulError, type Clock, type Logger, type Random } from '@backhaul/runtime';
+import { BackhaulError, type Clock, type Logger, type Random, TokenBucket } from '@backhaul/runtime';
 import { fullJitter } from './backoff.ts';
 import { unreachable } from './parent-answer.ts';
 import type { ArtifactAnswer } from './parent-link.ts';
 import { PartFile } from './part-file.ts';
-import { TokenBucket } from './token-bucket.ts';
 
 export interface FetchOptions {
   /** bytes that are here so far, of all */
@@ -124,7 +123,7 @@ async function download(
       await part.append(chunk);
       context.onBytes(chunk.length);
       options.onProgress?.(part.length, size);
-      const pauseMs = bucket?.take(context.clock.monotonic(), chunk.length) ?? 0;
+      const pauseMs = bucket?.take(chunk.length, context.clock.monotonic()) ?? 0;
       if (pauseMs > 0) await context.clock.sleep(pauseMs, signal);
     }
   } finally {

@@ -5,7 +5,6 @@ export * from './link-order.ts';
 export type { OutboundProxy } from './outbound-proxy.ts';
 export type { Parent } from './parent-link.ts';
 export * from './relay-listener.ts';
-export * from './token-bucket.ts';
 export * from './types.ts';
 export * from './uplink.ts';
 export { MAX_WAIT_SECONDS, WIRE_HEADERS } from './wire-headers.ts';

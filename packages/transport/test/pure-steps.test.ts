@@ -1,7 +1,6 @@
 import { seededRandom } from '@backhaul/testkit';
-import { fullJitter, LINK_BACKOFF, TokenBucket } from '@backhaul/transport';
+import { fullJitter, LINK_BACKOFF } from '@backhaul/transport';
 import { expect } from 'chai';
-import fc from 'fast-check';
 import { parseRange } from '../src/byte-range.ts';
 import { LinkRate } from '../src/link-rate.ts';
 import { ParentChoice } from '../src/parent-choice.ts';
@@ -29,31 +28,6 @@ describe('full jitter', () => {
   it('spreads children apart', () => {
     const random = seededRandom(2);
     expect(new Set(Array.from({ length: 100 }, () => fullJitter(8, random))).size).to.be.above(90);
-  });
-});
-
-describe('token bucket', () => {
-  it('never lets more pass than the burst and the rate allow', () => {
-    const takes = fc.array(fc.record({ after: fc.integer({ min: 0, max: 500 }), n: fc.integer({ min: 1, max: 300 }) }));
-    fc.assert(
-      fc.property(takes, (steps) => {
-        const bucket = new TokenBucket(1000, 200);
-        let [now, passed] = [0, 0];
-        for (const { after, n } of steps) {
-          now += after;
-          now += bucket.take(now, n); // whoever is told to wait waits
-          passed += n;
-          expect(passed).to.be.at.most(200 + now + 1);
-        }
-      }),
-    );
-  });
-
-  it('takes nothing when it says wait, with tryTake', () => {
-    const bucket = new TokenBucket(10, 10);
-    expect(bucket.tryTake(0, 10)).to.equal(0);
-    expect(bucket.tryTake(0, 5)).to.equal(500);
-    expect(bucket.tryTake(500, 5)).to.equal(0);
   });
 });
 

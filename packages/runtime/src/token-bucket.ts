@@ -1,8 +1,8 @@
 /**
  * A budget that refills at a steady rate up to a burst. Pure: the time comes in, monotonic milliseconds.
  *
- * `level` ≤ burst always; it may go below zero by one cost larger than the burst, which passes when the bucket is full
- * (otherwise it could never pass). `promised` is the time up to which waits have been given out, so that senders who were
+ * `level` ≤ burst always. It may go below zero: by one cost larger than the burst, which passes when the bucket is full
+ * (otherwise it could never pass), or by whoever takes first and waits afterwards. `promised` is the time up to which waits have been given out, so that senders who were
  * refused together come back one after the other instead of all at once.
  */
 export class TokenBucket {
@@ -27,9 +27,11 @@ export class TokenBucket {
     return Math.ceil(missing / this.#perMs);
   }
 
-  take(cost: number, now: number): void {
+  /** Takes whether it fits or not; the answer is the milliseconds until what is owed has come in, 0 when it was there. */
+  take(cost: number, now: number): number {
     this.#refill(now);
     this.#level -= cost;
+    return this.#level >= 0 ? 0 : Math.ceil(-this.#level / this.#perMs);
   }
 
   /** The wait to tell a sender that was refused: after those that were told before. Milliseconds. */
