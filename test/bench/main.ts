@@ -15,7 +15,15 @@ if (workload !== 'quick') {
 const result = await quick(BUILT, say);
 if (json) console.log(JSON.stringify(result, null, 2));
 else {
-  const { messagesPerSecond, messages, batchSize, syncsPerMessage, residentMiB, residentMiBAfterLoad } = result;
+  const {
+    messagesPerSecond,
+    messages,
+    batchSize,
+    syncsPerMessage,
+    cpuMicrosPerMessage,
+    residentMiB,
+    residentMiBAfterLoad,
+  } = result;
   console.log(
     `\n${messagesPerSecond.toLocaleString('en-US')} messages/s end to end (${messages} messages of about 1 KB in batches of up to ${batchSize}, three processes, mutual TLS, every hop synced)`,
   );
@@ -24,6 +32,7 @@ else {
       Object.keys(residentMiB).map((role) => [
         role,
         {
+          'CPU µs per message': cpuMicrosPerMessage[role],
           'syncs per message': syncsPerMessage[role],
           'MiB idle': residentMiB[role],
           'MiB after the load': residentMiBAfterLoad[role],

@@ -14,6 +14,8 @@ export interface QuickResult {
   readonly batchSize: number;
   /** synced writes of a role for each message */
   readonly syncsPerMessage: Readonly<Record<string, number>>;
+  /** processor time of a role for each message, µs */
+  readonly cpuMicrosPerMessage: Readonly<Record<string, number>>;
   /** of each process before any load, MiB */
   readonly residentMiB: Readonly<Record<string, number>>;
   readonly residentMiBAfterLoad: Readonly<Record<string, number>>;
@@ -31,7 +33,9 @@ export async function quick(launch: readonly string[], say: (line: string) => vo
     await run(fleet, WARM_UP);
     const before = await syncs(roles);
     say(`${MESSAGES} messages of about 1 KB …`);
+    const cpuBefore = roles.map((role) => role.cpuSeconds());
     const seconds = await run(fleet, MESSAGES);
+    const cpu = roles.map((role, index) => role.cpuSeconds() - cpuBefore[index]!);
     const after = await syncs(roles);
     return {
       messagesPerSecond: Math.round(MESSAGES / seconds),
@@ -39,6 +43,9 @@ export async function quick(launch: readonly string[], say: (line: string) => vo
       batchSize: 256,
       syncsPerMessage: Object.fromEntries(
         roles.map(({ role }) => [role, round((after[role]! - before[role]!) / MESSAGES, 5)]),
+      ),
+      cpuMicrosPerMessage: Object.fromEntries(
+        roles.map(({ role }, index) => [role, round((cpu[index]! * 1e6) / MESSAGES, 1)]),
       ),
       residentMiB,
       residentMiBAfterLoad: weigh(roles),

@@ -22,6 +22,8 @@ export interface RuntimeFile {
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const START_LIMIT_MS = 30_000;
+/** Linux counts processor time in hundredths of a second. */
+const CLOCK_TICKS = 100;
 const VERB: Readonly<Record<Role, readonly string[]>> = {
   certs: ['certs', 'serve'],
   appserver: ['appserver'],
@@ -109,6 +111,12 @@ export class RoleProcess {
   residentBytes(): number {
     const match = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'));
     return Number(match?.[1] ?? 0) * 1024;
+  }
+
+  /** Processor time used so far, user and system, seconds. */
+  cpuSeconds(): number {
+    const fields = readFileSync(`/proc/${this.pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
+    return (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS;
   }
 
   #spawn(configFile: string): void {
