@@ -3,10 +3,12 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { type BackhaulError, systemClock } from '@backhaul/runtime';
+import { BackhaulError, systemClock } from '@backhaul/runtime';
 import { expect } from 'chai';
+import type { CliContext } from '../src/cli-context.ts';
 import { DemoFolder } from '../src/demo/demo-folder.ts';
 import { buildDemoPackage } from '../src/demo/demo-package.ts';
+import { DemoRun } from '../src/demo/demo-run.ts';
 import { choosePorts, PREFERRED_PORTS } from '../src/demo/free-ports.ts';
 import { removeTemporaryFolders, temporaryFolder } from './test-context.ts';
 
@@ -79,6 +81,32 @@ describe('The ports of the demo', () => {
     } finally {
       await free();
     }
+  });
+
+  it('are others when somebody was quicker; what was started on them starts again', async () => {
+    const dice = [0.1, 0.6];
+    const cli = { clock: systemClock, random: { fraction: () => dice.shift() } } as unknown as CliContext;
+    const run = new DemoRun(cli, {
+      dataDirectory: join(temporaryFolder(), '.backhaul'),
+      once: true,
+      fresh: false,
+      json: false,
+    });
+    await run.folder.takeUp(false, systemClock);
+    const first = await choosePorts({});
+    run.ports = first;
+    const tried: number[] = [];
+    await run.startOn(['mlm'], ['mlm'], async () => {
+      tried.push(run.ports!.mlm);
+      if (tried.length < 3) throw new BackhaulError('BH-E-PORT');
+    });
+    expect(new Set(tried).size).to.equal(3);
+    expect(run.ports).to.deep.equal({ ...first, mlm: tried[2] });
+    expect(run.folder.state.ports).to.deep.equal(run.ports);
+    const other = run.startOn(['mlm'], ['mlm'], () => Promise.reject(new BackhaulError('BH-E-CONFIG')));
+    expect(await codeOf(other)).to.equal('BH-E-CONFIG');
+    run.folder.release();
+    removeTemporaryFolders();
   });
 });
 

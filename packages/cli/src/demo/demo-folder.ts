@@ -5,8 +5,9 @@ import { z } from 'zod';
 import { commandLineOf, isAlive, runningPid } from '../running-pid.ts';
 
 export const PROXIES = ['proxy-1', 'proxy-2', 'proxy-3'] as const;
+export const SITE_PROCESSES = ['mlm', ...PROXIES] as const;
 /** The folder of each process, from the far end to the near end. */
-export const PROCESS_NAMES = ['certs', 'appserver', 'mlm', ...PROXIES] as const;
+export const PROCESS_NAMES = ['certs', 'appserver', ...SITE_PROCESSES] as const;
 export type ProcessName = (typeof PROCESS_NAMES)[number];
 
 const STOP_STALE_MS = 10_000;

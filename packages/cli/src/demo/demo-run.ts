@@ -1,12 +1,14 @@
-import { BackhaulError, systemClock } from '@backhaul/runtime';
+import { BackhaulError, systemClock, toBackhaulError } from '@backhaul/runtime';
 import type { CliContext } from '../cli-context.ts';
 import type { ApiClient } from '../client.ts';
 import type { Role } from '../start-role.ts';
 import { DemoFolder, PROCESS_NAMES, PROXIES, type ProcessName } from './demo-folder.ts';
 import { type DemoResult, emptyResult } from './demo-result.ts';
-import type { Ports } from './free-ports.ts';
+import { otherPorts, type PortName, type Ports } from './free-ports.ts';
 import { RoleProcess, type RuntimeFile } from './role-process.ts';
 import { NOTHING, type Summary } from './summary.ts';
+
+const PORT_ATTEMPTS = 5;
 
 export interface DemoOptions {
   readonly dataDirectory: string;
@@ -89,6 +91,27 @@ export class DemoRun {
     const runtime = await child.start();
     this.runtimes.set(name, runtime);
     return runtime;
+  }
+
+  /**
+   * Starts what listens on these ports. When another program took one of them since they were chosen, everything `start`
+   * has started is stopped and started again on others.
+   */
+  async startOn(
+    names: readonly PortName[],
+    processes: readonly ProcessName[],
+    start: () => Promise<void>,
+  ): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await start();
+      } catch (thrown) {
+        if (toBackhaulError(thrown).code !== 'BH-E-PORT' || attempt === PORT_ATTEMPTS) throw thrown;
+      }
+      await Promise.all(processes.map((name) => this.processes.get(name)?.stop()));
+      this.ports = await otherPorts(this.ports!, names, this.cli.random.fraction());
+      await this.folder.remember({ ports: { ...this.ports } });
+    }
   }
 
   /** Names of processes that ended by themselves. */

@@ -19,9 +19,24 @@ export async function choosePorts(remembered: Readonly<Record<string, number>>):
   return chosen as Ports;
 }
 
+/**
+ * Others for those named, after somebody else was quicker. `chance` (0 to below 1) says where the search begins, so that
+ * two demos that got in each other's way do not meet again.
+ */
+export async function otherPorts(ports: Ports, names: readonly PortName[], chance: number): Promise<Ports> {
+  const others: Record<PortName, number> = { ...ports };
+  const taken = new Set<number>(Object.values(ports));
+  const first = 1 + Math.floor(chance * STEPS_ASIDE);
+  for (const name of names) {
+    others[name] = await firstFree(near(PREFERRED_PORTS[name], first), taken);
+    taken.add(others[name]);
+  }
+  return others;
+}
+
 /** Every tenth, so that two demos beside each other do not get in each other's way. */
-function near(port: number): number[] {
-  return Array.from({ length: STEPS_ASIDE }, (_, step) => port + step * 10);
+function near(port: number, first = 0): number[] {
+  return Array.from({ length: STEPS_ASIDE }, (_, step) => port + (first + step) * 10);
 }
 
 async function firstFree(candidates: readonly number[], taken: ReadonlySet<number>): Promise<number> {

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { BackhaulError, type Clock } from '@backhaul/runtime';
+import { BackhaulError, type Clock, ERRORS, type ErrorCode } from '@backhaul/runtime';
 import { z } from 'zod';
 import type { Role } from '../start-role.ts';
 
@@ -23,6 +23,12 @@ const runtimeShape = z.looseObject({
   }),
 });
 export type RuntimeFile = z.infer<typeof runtimeShape>;
+
+/** How a role says at the end of its log why it did not start. */
+const refusalShape = z.looseObject({
+  code: z.string().refine((code): code is ErrorCode => Object.hasOwn(ERRORS, code)),
+  message: z.string(),
+});
 
 export interface RoleProcessOptions {
   /** for people and for the log: `proxy-1` */
@@ -61,7 +67,10 @@ export class RoleProcess {
     return this.#stopping ? undefined : this.#end;
   }
 
-  /** Resolves when the role has written its `runtime.json`. Throws BH-E-INTERNAL with the last line of the log when it ends or takes too long. */
+  /**
+   * Resolves when the role has written its `runtime.json`. Throws when it ends or takes too long: with the code and the
+   * sentence of its last line, else BH-E-INTERNAL.
+   */
   async start(): Promise<RuntimeFile> {
     const { clock, dataDirectory } = this.#options;
     rmSync(join(dataDirectory, 'runtime.json'), { force: true });
@@ -149,9 +158,19 @@ export class RoleProcess {
 
   #failure(what: string): BackhaulError {
     const { logFile } = this.#options;
-    return new BackhaulError('BH-E-INTERNAL', {
-      detail: `${this.name} ${what}; its log is ${logFile}; last line: ${lastLine(logFile)}`,
+    const last = lastLine(logFile);
+    const refusal = refusalShape.safeParse(parsed(last)).data;
+    return new BackhaulError(refusal?.code ?? 'BH-E-INTERNAL', {
+      detail: `${this.name} ${what}; its log is ${logFile}; last line: ${refusal?.message ?? last}`,
     });
+  }
+}
+
+function parsed(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
   }
 }
 

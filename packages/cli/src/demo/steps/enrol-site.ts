@@ -2,12 +2,10 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { enrolFromPackage } from '../../enrol-component.ts';
 import { writeConfig } from '../demo-configs.ts';
-import { PROXIES, type ProcessName } from '../demo-folder.ts';
+import { type ProcessName, SITE_PROCESSES } from '../demo-folder.ts';
 import type { DemoRun } from '../demo-run.ts';
 import type { DemoStep } from '../demo-steps.ts';
 import { SITE_PACKAGE } from './register-site.ts';
-
-const SITE_PROCESSES: readonly ProcessName[] = ['mlm', ...PROXIES];
 
 /** Each makes its key in its own folder and gets a certificate with its one-time token. */
 export const enrolSite: DemoStep = {

@@ -11,20 +11,25 @@ import type { DemoStep } from '../demo-steps.ts';
 export const startProvider: DemoStep = {
   does: 'start the certificate authority and the application server',
   run: async (run) => {
-    await writeConfig(run, 'certs');
-    await writeConfig(run, 'appserver');
-    const enrolled = existsSync(join(run.folder.of('appserver'), 'identity', 'certificate.pem'));
-    if (!enrolled) await makeAuthority(run);
-    const authority = run.start('certs', 'certs');
-    if (!enrolled) {
-      await authority;
-      await enrolAppserver(run);
-    }
-    const [certs, appserver] = await Promise.all([authority, run.start('appserver', 'appserver')]);
-    run.result.portal = appserver.listeners.staff ?? '';
-    return `certificate authority at ${certs.listeners.enrol}, application server at ${appserver.listeners.staff}`;
+    await run.startOn(['enrol', 'registrar', 'relay', 'staff'], ['certs', 'appserver'], () => startBoth(run));
+    const staff = run.runtimes.get('appserver')!.listeners.staff;
+    run.result.portal = staff ?? '';
+    return `certificate authority at ${run.runtimes.get('certs')!.listeners.enrol}, application server at ${staff}`;
   },
 };
+
+async function startBoth(run: DemoRun): Promise<void> {
+  await writeConfig(run, 'certs');
+  await writeConfig(run, 'appserver');
+  const enrolled = existsSync(join(run.folder.of('appserver'), 'identity', 'certificate.pem'));
+  if (!enrolled) await makeAuthority(run);
+  const authority = run.start('certs', 'certs');
+  if (!enrolled) {
+    await authority;
+    await enrolAppserver(run);
+  }
+  await Promise.all([authority, run.start('appserver', 'appserver')]);
+}
 
 async function makeAuthority(run: DemoRun): Promise<void> {
   const { caExists, initCa } = await import('@backhaul/certs');

@@ -2,7 +2,8 @@ import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { join } from 'node:path';
 import { releaseKeyName } from '@backhaul/identity';
 import { writeFileAtomic } from '@backhaul/runtime';
-import { PROXIES } from '../demo-folder.ts';
+import { writeConfig } from '../demo-configs.ts';
+import { PROXIES, SITE_PROCESSES } from '../demo-folder.ts';
 import { DEMO_PACKAGE } from '../demo-package.ts';
 import type { DemoStep } from '../demo-steps.ts';
 
@@ -11,7 +12,10 @@ export const startSite: DemoStep = {
   does: 'start the MLM and the three proxies with their host integrators',
   run: async (run) => {
     for (const name of PROXIES) await writePolicy(run.folder.of(name), run.releaseKeyPem);
-    await Promise.all([run.start('mlm', 'mlm'), ...PROXIES.map((name) => run.start(name, 'proxy'))]);
+    await run.startOn(['mlm'], SITE_PROCESSES, async () => {
+      for (const name of SITE_PROCESSES) await writeConfig(run, name);
+      await Promise.all(SITE_PROCESSES.map((name) => run.start(name, name === 'mlm' ? 'mlm' : 'proxy')));
+    });
     return `${run.id('mlm')} and ${run.proxyIds().join(', ')} are running`;
   },
 };
