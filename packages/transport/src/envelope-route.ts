@@ -107,7 +107,7 @@ export async function serveEnvelope(
   try {
     for (const stage of ENVELOPE_STAGES) await stage(context, exchange);
   } finally {
-    context.received.give(exchange.heldBytes);
+    context.received.give(peer.identity.customer, exchange.heldBytes);
     if (exchange.leaveTurn) exchange.leaveTurn();
     else if (exchange.link) context.order.skip(peer.identity.id, exchange.link);
   }
@@ -124,9 +124,9 @@ function readHeaders(_context: RouteContext, exchange: Exchange): void {
 }
 
 async function openEnvelope({ received, metrics }: RouteContext, exchange: Exchange): Promise<void> {
-  const { request } = exchange;
+  const { request, peer } = exchange;
   const hold = (size: number): void => {
-    received.take(size);
+    received.take(peer.identity.customer, size);
     exchange.heldBytes += size;
   };
   hold(Math.min(Number(request.headers['content-length'] ?? LIMITS.envelopeBytes), LIMITS.envelopeBytes));

@@ -2,9 +2,13 @@ import type { IncomingMessage } from 'node:http';
 import { decodeBody } from '@backhaul/envelope';
 import { BackhaulError } from '@backhaul/runtime';
 
-/** Bytes of all request bodies held at one time; past it a request is refused with BH-E-BUSY. */
+/** Part of the budget that one owner may hold: a window of the largest envelopes, and others are served beside it [T-A7]. */
+const OWNER_SHARE = 1 / 2;
+
+/** Bytes of all request bodies held at one time, by whose they are; past it a request is refused with BH-E-BUSY. */
 export class ByteBudget {
   readonly #limit: number;
+  readonly #byOwner = new Map<string, number>();
   #held = 0;
 
   constructor(limit: number) {
@@ -15,15 +19,20 @@ export class ByteBudget {
     return this.#held;
   }
 
-  take(bytes: number): void {
-    if (this.#held + bytes > this.#limit) {
+  take(owner: string, bytes: number): void {
+    const own = (this.#byOwner.get(owner) ?? 0) + bytes;
+    if (this.#held + bytes > this.#limit || own > this.#limit * OWNER_SHARE) {
       throw new BackhaulError('BH-E-BUSY', { detail: 'too many bytes are being received', retryAfterMs: 1000 });
     }
     this.#held += bytes;
+    this.#byOwner.set(owner, own);
   }
 
-  give(bytes: number): void {
+  give(owner: string, bytes: number): void {
+    const left = (this.#byOwner.get(owner) ?? 0) - bytes;
     this.#held -= bytes;
+    if (left > 0) this.#byOwner.set(owner, left);
+    else this.#byOwner.delete(owner);
   }
 }
 

@@ -158,6 +158,25 @@ describe('hostile sockets', () => {
     await until('nothing is held', async () => /relay_requests 0/.test(await above.metrics.text()));
   });
 
+  it('T-A7: one customer that announces much and sends nothing leaves room for the others', async () => {
+    const large = 'Content-Type: text/plain\r\nContent-Length: 16000000\r\n\r\n-';
+    const greedy = await Promise.all(Array.from({ length: 16 }, open));
+    for (const socket of greedy) socket.write(`${REQUEST}${large}`);
+    await until('all that fits is held', async () => /relay_requests (8|1[0-6])\b/.test(await above.metrics.text()));
+    const other = new RawPeer(above.listener.url, certificates().component('c87654321.p1'));
+    expect((await other.post([parts(1)], { 'backhaul-hello': undefined })).status).to.equal(200);
+    const same = new RawPeer(above.listener.url, certificates().component('c12345678.p2'));
+    const refused = await same.request('/v1/envelopes', {
+      method: 'POST',
+      headers: { 'backhaul-version': '1.0', 'content-length': 16_000_000 },
+      body: Buffer.alloc(16_000_000),
+    });
+    expect(refused.code).to.equal('BH-E-BUSY');
+    for (const socket of greedy) socket.destroy();
+    for (const peer of [other, same]) peer.close();
+    await until('nothing is held', async () => /relay_requests 0/.test(await above.metrics.text()));
+  });
+
   it('T-A8: bytes that are no handshake, and a connection that breaks in it, do no harm', async () => {
     const { hostname, port } = new URL(above.listener.url);
     for (const bytes of ['GET / HTTP/1.1\r\n\r\n', '\x16\x03\x01\x02\x00\x01', '\0'.repeat(5000)]) {
