@@ -1,5 +1,6 @@
 import {
   type Destination,
+  expiryHere,
   LIMITS,
   type Message,
   membership as membershipSchema,
@@ -13,7 +14,6 @@ import type { RoomyMailboxes } from '../mailbox-room.ts';
 import type { MemberTree } from '../membership/member-tree.ts';
 import type { Membership } from '../membership/membership.ts';
 import type { Draft, OwnMessages } from '../own-messages.ts';
-import { expiryHere } from '../time-left.ts';
 import type { Transfers } from '../transfers/transfers.ts';
 import type { DownMarks } from './down-marks.ts';
 import { destinationText, expand } from './expansion.ts';

@@ -1,4 +1,4 @@
-import { type Message, readContent, readReceipts, type Tombstone, type Verdict } from '@backhaul/envelope';
+import { expiryHere, type Message, readContent, readReceipts, type Tombstone, type Verdict } from '@backhaul/envelope';
 import type { ModuleChain } from '@backhaul/modules';
 import { type Clock, toBackhaulError } from '@backhaul/runtime';
 import { commitChanges, type Seen, type SpoolEntry, type Store } from '@backhaul/spool';
@@ -8,15 +8,16 @@ import { aggregateDrafts } from '../aggregation/make-aggregate.ts';
 import type { Membership } from '../membership/membership.ts';
 import type { OwnMessages } from '../own-messages.ts';
 import { receiptDrafts } from '../receipts.ts';
-import { expiryHere } from '../time-left.ts';
 import type { Transfers } from '../transfers/transfers.ts';
 import { Batch, type Item, refuse } from './batch.ts';
 import type { ForwardMetrics } from './forward-metrics.ts';
 import { ModuleView } from './module-view.ts';
-import { rangesOf } from './ranges.ts';
+import { rangesOf, type SeenRange } from './ranges.ts';
 
 /** How long a sender waits whose lane has too many gaps: the lowest missing message goes first anyway. */
 const GAP_WAIT_MS = 1000;
+/** Ranges that the receipts of one envelope may settle apart from what has been seen [T-A35]. */
+const SETTLED_RANGES = 4096;
 
 export interface ForwardContext {
   /** id of this MLM */
@@ -110,7 +111,7 @@ function dropExpired({ self }: ForwardContext, batch: Batch): void {
 }
 
 /** A receipt from below passes on like any message, and what it speaks of is marked as seen here: it will not come. */
-function settleReceipts({ membership }: ForwardContext, batch: Batch): void {
+function settleReceipts({ membership, seen }: ForwardContext, batch: Batch): void {
   const child = batch.peer.identity.id;
   for (const item of batch.items) {
     const { header, body } = item.message;
@@ -118,13 +119,29 @@ function settleReceipts({ membership }: ForwardContext, batch: Batch): void {
     try {
       const ranges = readReceipts(readContent(body));
       const foreign = ranges.find(({ source }) => !membership.tree.isAtOrBelow(source, child));
-      if (foreign === undefined) batch.settled.push(...ranges);
+      if (foreign === undefined) settle(item, ranges, seen, batch);
       else refuse(item, 'BH-E-SPOOF', { detail: `a receipt for ${foreign.source}`, retryable: false });
     } catch (error) {
       const { code, detail } = toBackhaulError(error);
       refuse(item, code, { ...(detail === undefined ? {} : { detail }), retryable: false });
     }
   }
+}
+
+/** What does not fit comes again with its receipt: by then the lowest gaps may have been filled [T-A35]. */
+function settle(item: Item, ranges: readonly SeenRange[], seen: Seen, batch: Batch): void {
+  const fitting = ranges.filter((range) => joins(range, seen) || hasRoom(range, seen, batch));
+  batch.settled.push(...fitting);
+  if (fitting.length < ranges.length) refuse(item, 'BH-E-SEEN-BOUND', { retryable: true, waitMs: GAP_WAIT_MS });
+}
+
+/** It touches what has been seen: no gap more. */
+function joins({ source, epoch, lane, from, to }: SeenRange, seen: Seen): boolean {
+  return [from - 1, from, to, to + 1].some((sequence) => seen.has(source, epoch, lane, sequence));
+}
+
+function hasRoom({ source, epoch, lane, from }: SeenRange, seen: Seen, { settled }: Batch): boolean {
+  return settled.length < SETTLED_RANGES && seen.hasRoom(source, epoch, lane, from);
 }
 
 /** What members say of software that was offered to them moves the transfer on. */

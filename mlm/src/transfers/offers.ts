@@ -1,7 +1,6 @@
-import { type Message, readContent } from '@backhaul/envelope';
+import { expiryHere, type Message, readContent } from '@backhaul/envelope';
 import { BackhaulError } from '@backhaul/runtime';
 import type { MailboxMessage } from '@backhaul/spool';
-import { expiryHere } from '../time-left.ts';
 import type { Transfer } from './transfer-machine.ts';
 
 /** The record that an offer from above begins with. Throws BH-E-SCHEMA, BH-E-XML-* when it cannot be read. */

@@ -16,6 +16,7 @@ export { toMessage } from './envelope/to-message.ts';
 export { envelopeBytesOf, writeEnvelope } from './envelope/write-envelope.ts';
 export { appendHop } from './header/append-hop.ts';
 export { readHeader } from './header/read-header.ts';
+export { expiryHere } from './header/time-left.ts';
 export { HOP_BYTES, writeHeader } from './header/write-header.ts';
 export { RECEIPTS_PER_MESSAGE, readReceipts, writeReceipts } from './infrastructure/receipts.ts';
 export * from './infrastructure/status-tree.ts';

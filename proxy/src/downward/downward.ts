@@ -1,4 +1,4 @@
-import type { Header, Message } from '@backhaul/envelope';
+import { expiryHere, type Message } from '@backhaul/envelope';
 import { isAtOrBelow } from '@backhaul/identity';
 import { BackhaulError, type Clock, type Logger, toBackhaulError } from '@backhaul/runtime';
 import { commitChanges, type Store } from '@backhaul/spool';
@@ -21,8 +21,17 @@ export interface DownwardOptions {
   readonly metrics: ProxyMetrics;
 }
 
-/** The way of what comes from the parent. Everything up to the commit stands in one tick; the poll after it acknowledges [B2]. */
-export const DOWNWARD_STEPS = ['dropSeen', 'checkTarget', 'checkExpiry', 'handle', 'commit', 'begin'] as const;
+/** One message from above, with the time it has here. */
+interface Arrival {
+  readonly message: Message;
+  readonly now: number;
+  readonly expiresAt: number | undefined;
+}
+
+type Step = (options: DownwardOptions, arrival: Arrival) => Effect | undefined;
+
+/** The way of a message from above: a step that throws has it refused, the first with an effect ends it. */
+export const DOWNWARD_STEPS = [checkTarget, checkExpiry, doCommand, takeOffer] as const;
 
 /** Takes what the parent has for this proxy: effects, answers, ids and the mailbox mark in one commit [B3]. */
 export class Downward implements DownwardHandler {
@@ -36,6 +45,7 @@ export class Downward implements DownwardHandler {
     return this.#options.seen.mark;
   }
 
+  /** Everything up to the commit stands in one tick; the poll after it acknowledges [B2]. */
   async receive(messages: readonly Message[], mailbox: MailboxMark): Promise<void> {
     const { store, outbox, seen, logger } = this.#options;
     const fresh = unique(messages).filter(({ header }) => !seen.has(header.id));
@@ -57,11 +67,12 @@ export class Downward implements DownwardHandler {
       'a message from above',
     );
     try {
-      checkTarget(header, this.#options.self);
-      const expiresAt = expiryOf(header, this.#options.clock.now());
-      if (header.class === 'command') return this.#options.commands.handle(message, expiresAt);
-      if (header.class === 'software' && header.subclass === 'offer')
-        return this.#options.offers.handle(message, expiresAt);
+      const now = this.#options.clock.now();
+      const arrival = { message, now, expiresAt: expiryHere(header, now) };
+      for (const step of DOWNWARD_STEPS as readonly Step[]) {
+        const effect = step(this.#options, arrival);
+        if (effect !== undefined) return effect;
+      }
       throw new BackhaulError('BH-E-CLASS', { detail: `${header.class}/${header.subclass} is not taken by a proxy` });
     } catch (thrown) {
       return this.#refused(message, toBackhaulError(thrown));
@@ -86,7 +97,8 @@ function unique(messages: readonly Message[]): Message[] {
 }
 
 /** Groups were expanded by the parent; a component or a list must name this proxy or something below it. */
-function checkTarget({ destination }: Header, self: string): void {
+function checkTarget({ self }: DownwardOptions, { message }: Arrival): undefined {
+  const { destination } = message.header;
   if (destination === undefined) throw new BackhaulError('BH-E-TARGET', { detail: 'no destination' });
   if (destination.kind === 'component' && !isAtOrBelow(destination.id, self))
     throw new BackhaulError('BH-E-TARGET', { detail: destination.id });
@@ -94,12 +106,17 @@ function checkTarget({ destination }: Header, self: string): void {
     throw new BackhaulError('BH-E-TARGET', { detail: 'not in the list' });
 }
 
-/** What counts is the time left when it left the last hop [DESIGN §4.6]. Throws BH-E-EXPIRED. */
-export function expiryOf({ qos, routing }: Header, now: number): number | undefined {
-  const left = routing.at(-1)?.left ?? (qos.expiresAt === undefined ? undefined : qos.expiresAt - now);
-  if (left === undefined) return undefined;
-  if (left <= 0) throw new BackhaulError('BH-E-EXPIRED');
-  return now + left;
+function checkExpiry(_options: DownwardOptions, { now, expiresAt }: Arrival): undefined {
+  if (expiresAt !== undefined && expiresAt <= now) throw new BackhaulError('BH-E-EXPIRED');
+}
+
+function doCommand({ commands }: DownwardOptions, { message, expiresAt }: Arrival): Effect | undefined {
+  return message.header.class === 'command' ? commands.handle(message, expiresAt) : undefined;
+}
+
+function takeOffer({ offers }: DownwardOptions, { message, expiresAt }: Arrival): Effect | undefined {
+  const { class: cls, subclass } = message.header;
+  return cls === 'software' && subclass === 'offer' ? offers.handle(message, expiresAt) : undefined;
 }
 
 /** Metric labels are a small, fixed set whatever comes down. */

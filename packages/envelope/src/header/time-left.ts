@@ -1,4 +1,4 @@
-import type { Header } from '@backhaul/envelope';
+import type { Header } from '../message.ts';
 
 /**
  * When a message that arrives now expires, by this component's clock: what counts is the time left when it left the last
