@@ -1,6 +1,6 @@
-import { LIMITS } from '@backhaul/envelope';
 import { moduleConfig } from '@backhaul/modules';
-import { commonConfig, secretText } from '@backhaul/runtime';
+import { commonConfig } from '@backhaul/runtime';
+import { parentConfig, uplinkConfig } from '@backhaul/transport';
 import { z } from 'zod';
 
 const positive = () => z.int().positive();
@@ -9,7 +9,7 @@ const MIB = 1024 * 1024;
 /** Settings of the MLM role. Read once at the door; unknown keys are refused by path. */
 export const mlmConfig = z.strictObject({
   ...commonConfig,
-  trustDomain: z.string().min(1).default('backhaul.internal').describe('trust domain that certificates must name'),
+  ...parentConfig,
   identity: z
     .strictObject({
       customer: z.string().min(1).describe('customer ID, or `provider` for the provider’s own MLM'),
@@ -17,24 +17,6 @@ export const mlmConfig = z.strictObject({
     })
     .optional()
     .describe('who this MLM is, only where it is not enrolled (plain HTTP); otherwise its certificate says it'),
-  parents: z
-    .array(
-      z.strictObject({
-        id: z.string().min(1).describe('component ID of the parent (an MLM or the application server)'),
-        url: z.url({ protocol: /^https?$/ }).describe('its relay listener, `https://host:port`'),
-      }),
-    )
-    .min(1)
-    .max(8)
-    .describe('parents in order of preference'),
-  outboundProxy: z
-    .strictObject({
-      url: z.url().describe("the customer's own HTTP proxy, `http://host:port`"),
-      username: z.string().optional().describe('user name for it'),
-      password: secretText.optional().describe('password for it'),
-    })
-    .optional()
-    .describe('HTTP proxy through which the parent is reached'),
   relay: z
     .strictObject({
       host: z.string().default('0.0.0.0').describe('address of the relay listener, to which children send'),
@@ -48,8 +30,7 @@ export const mlmConfig = z.strictObject({
     .describe('where children send to'),
   uplink: z
     .strictObject({
-      maxMessages: z.int().min(1).max(LIMITS.messages).default(LIMITS.messages).describe('messages in one envelope'),
-      window: z.int().min(1).max(LIMITS.window).default(LIMITS.window).describe('envelopes in flight'),
+      ...uplinkConfig,
       compress: z.boolean().default(true).describe('compress envelopes towards the parent'),
     })
     .prefault({})

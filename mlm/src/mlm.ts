@@ -9,9 +9,8 @@ import {
   type Readiness,
   VERSION,
 } from '@backhaul/runtime';
-import { LevelStore, type Removed } from '@backhaul/spool';
+import { joinChanges, LevelStore, type Removed } from '@backhaul/spool';
 import { RelayListener, Uplink } from '@backhaul/transport';
-import { joinChanges } from './changes.ts';
 import type { MlmConfig } from './config.ts';
 import { type MlmCore, mlmCore } from './mlm-core.ts';
 import { renewEpochIfRestored } from './new-epoch.ts';
@@ -73,8 +72,7 @@ function makeUplink({ config, clock, random, logger, self, metrics, store }: Com
   const { spool, numbering, own, downward } = core;
   return new Uplink({
     ...{ self: self.identity, parents: config.parents, tls: uplinkTls(self, config), store, spool, downward },
-    ...outboundProxy(config),
-    ...config.uplink,
+    ...{ outboundProxy: config.outboundProxy, ...config.uplink },
     ...{ clock, random, logger, metrics },
     onRemoved: (removed: readonly Removed[]) => joinChanges(own.stageReceipts(tombstonesOf(removed, id))),
     onMarks: async (marks) => {
@@ -99,13 +97,6 @@ function makeListener({ config, clock, random, logger, self, metrics }: Common, 
     logger,
     metrics,
   });
-}
-
-function outboundProxy({ outboundProxy: proxy }: MlmConfig) {
-  if (proxy === undefined) return {};
-  const { url, username, password } = proxy;
-  const user = username === undefined ? {} : { username };
-  return { outboundProxy: { url, ...user, ...(password === undefined ? {} : { password }) } };
 }
 
 function fetchRate({ transfers: { maxBytesPerSecond } }: MlmConfig) {

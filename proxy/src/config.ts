@@ -1,5 +1,6 @@
 import { LIMITS } from '@backhaul/envelope';
-import { commonConfig, secretText } from '@backhaul/runtime';
+import { commonConfig } from '@backhaul/runtime';
+import { parentConfig, uplinkConfig } from '@backhaul/transport';
 import { z } from 'zod';
 
 const positive = () => z.int().positive();
@@ -38,38 +39,14 @@ const hostIntegrator = z
 /** Settings of the proxy role. Read once at the door; unknown keys are refused by path. */
 export const proxyConfig = z.strictObject({
   ...commonConfig,
-  trustDomain: z.string().min(1).default('backhaul.internal').describe('trust domain that certificates must name'),
-  parents: z
-    .array(
-      z.strictObject({
-        id: z.string().min(1).describe('component ID of the parent (an MLM or the application server)'),
-        url: z.url({ protocol: /^https?$/ }).describe('its relay listener, `https://host:port`'),
-      }),
-    )
-    .min(1)
-    .max(8)
-    .describe('parents in order of preference'),
-  outboundProxy: z
-    .strictObject({
-      url: z.url().describe("the customer's own HTTP proxy, `http://host:port`"),
-      username: z.string().optional().describe('user name for it'),
-      password: secretText.optional().describe('password for it'),
-    })
-    .optional()
-    .describe('HTTP proxy through which the parent is reached'),
+  ...parentConfig,
   identity: z
     .strictObject({ id: z.string().min(1).describe('component ID of this proxy') })
     .optional()
     .describe(
       'who this proxy is, only for parents reached over plain HTTP on loopback; otherwise the certificate says it',
     ),
-  uplink: z
-    .strictObject({
-      maxMessages: z.int().min(1).max(LIMITS.messages).default(LIMITS.messages).describe('messages in one envelope'),
-      window: z.int().min(1).max(LIMITS.window).default(LIMITS.window).describe('envelopes in flight'),
-    })
-    .prefault({})
-    .describe('sending to the parent'),
+  uplink: z.strictObject(uplinkConfig).prefault({}).describe('sending to the parent'),
   spool: z
     .strictObject({
       maxBytes: positive()

@@ -98,7 +98,7 @@ export function buildProxy(options: ProxyOptions): Proxy {
     self: identity,
     parents: config.parents,
     tls: options.tls,
-    ...(config.outboundProxy === undefined ? {} : { outboundProxy: outboundProxyOf(config.outboundProxy) }),
+    outboundProxy: config.outboundProxy,
     ...{ store, spool, downward, clock, random, logger, metrics: registry },
     onRemoved: (removed) => outbox.receipts(removed),
     onMarks: async (marks) => void (await beginNewEpochIfRestored({ self, numbering, spool, store, logger }, marks)),
@@ -145,10 +145,6 @@ export function buildProxy(options: ProxyOptions): Proxy {
     ],
     describe: () => ({ admin: admin.url, listeners: { integrator: socketPath } }),
   };
-}
-
-function outboundProxyOf({ url, username, password }: NonNullable<ProxyConfig['outboundProxy']>) {
-  return { url, ...(username === undefined ? {} : { username }), ...(password === undefined ? {} : { password }) };
 }
 
 /** An unreachable parent is told but is no reason to be unready: accepting goes on. */

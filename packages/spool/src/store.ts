@@ -74,3 +74,13 @@ export function stagedChange(submit: () => readonly Op[], applied: () => void = 
     applied,
   };
 }
+
+/** Several changes as one. */
+export function joinChanges(changes: readonly Change[]): Change {
+  return stagedChange(
+    () => changes.flatMap(({ ops }) => ops),
+    () => {
+      for (const change of changes) change.applied();
+    },
+  );
+}

@@ -4,8 +4,8 @@ import type { Secret } from '@backhaul/runtime';
 export interface OutboundProxy {
   /** `http://proxy.example:3128`, without credentials */
   readonly url: string;
-  readonly username?: string;
-  readonly password?: Secret;
+  readonly username?: string | undefined;
+  readonly password?: Secret | undefined;
 }
 
 /** The value of `Proxy-Authorization`, when there are credentials. */

@@ -17,7 +17,7 @@ export interface UplinkOptions {
   readonly parents: readonly Parent[];
   /** `plain`: one trusted LAN or loopback only */
   readonly tls: TlsMaterial | 'plain';
-  readonly outboundProxy?: OutboundProxy;
+  readonly outboundProxy?: OutboundProxy | undefined;
   readonly store: Store;
   readonly spool: Spool;
   readonly downward: DownwardHandler;

@@ -7,7 +7,7 @@ import {
   writeHeader,
 } from '@backhaul/envelope';
 import { BackhaulError, type Clock, newId, type Random, toBackhaulError, VERSION } from '@backhaul/runtime';
-import type { Change, Numbering, Removed, Spool, SpoolEntry } from '@backhaul/spool';
+import { type Change, joinChanges, type Numbering, type Removed, type Spool, type SpoolEntry } from '@backhaul/spool';
 import { receiptDrafts } from './receipt-drafts.ts';
 
 /** A message before it has an id and a place. The body is written already, so that what it cannot carry was refused before. */
@@ -85,7 +85,7 @@ export class Outbox {
 
   /** Tombstones in place of what left undelivered, as one change for the commit that removes it [DESIGN §4.4]. */
   receipts(removed: readonly Removed[]): Change {
-    return joined(this.#receipts(removed));
+    return joinChanges(this.#receipts(removed));
   }
 
   #reserve(entries: readonly SpoolEntry[], next: ReadonlyMap<Lane, number>, options: { receipts?: boolean }): Change[] {
@@ -167,16 +167,4 @@ function headerOf(draft: Draft, { madeAt, expiresAt, ...place }: Place): Header 
 
 function present<K extends string>(key: K, value: string | undefined): { [P in K]?: string } {
   return value === undefined ? {} : ({ [key]: value } as { [P in K]?: string });
-}
-
-/** Several changes as one. Reading `ops` submits them all, in their order. */
-export function joined(changes: readonly Change[]): Change {
-  return {
-    get ops() {
-      return changes.flatMap((change) => change.ops);
-    },
-    applied() {
-      for (const change of changes) change.applied();
-    },
-  };
 }

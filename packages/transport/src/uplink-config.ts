@@ -1,0 +1,32 @@
+import { LIMITS } from '@backhaul/envelope';
+import { secretText } from '@backhaul/runtime';
+import { z } from 'zod';
+
+/** The keys of every role that has a parent. Use as `z.strictObject({ ...commonConfig, ...parentConfig, … })`. */
+export const parentConfig = {
+  trustDomain: z.string().min(1).default('backhaul.internal').describe('trust domain that certificates must name'),
+  parents: z
+    .array(
+      z.strictObject({
+        id: z.string().min(1).describe('component ID of the parent (an MLM or the application server)'),
+        url: z.url({ protocol: /^https?$/ }).describe('its relay listener, `https://host:port`'),
+      }),
+    )
+    .min(1)
+    .max(8)
+    .describe('parents in order of preference'),
+  outboundProxy: z
+    .strictObject({
+      url: z.url().describe("the customer's own HTTP proxy, `http://host:port`"),
+      username: z.string().optional().describe('user name for it'),
+      password: secretText.optional().describe('password for it'),
+    })
+    .optional()
+    .describe('HTTP proxy through which the parent is reached'),
+};
+
+/** The keys of the section `uplink`. */
+export const uplinkConfig = {
+  maxMessages: z.int().min(1).max(LIMITS.messages).default(LIMITS.messages).describe('messages in one envelope'),
+  window: z.int().min(1).max(LIMITS.window).default(LIMITS.window).describe('envelopes in flight'),
+};
