@@ -2,7 +2,7 @@ import { FakeClock, until } from '@backhaul/testkit';
 import { expect } from 'chai';
 import type { ArrivedMessage, HandleResult, ServiceModule } from '../src/index.ts';
 import { readLedger } from '../src/queries/ledger.ts';
-import { SEEN_INTERVALS } from '../src/receiver/seen.ts';
+import { SEEN_INTERVALS, SOURCE_EPOCHS, SOURCE_INTERVALS } from '../src/receiver/seen.ts';
 import type { Transaction } from '../src/store/database.ts';
 import { Sender } from './support/sender.ts';
 import { TestAppserver } from './support/test-appserver.ts';
@@ -208,6 +208,40 @@ describe('Receiver', () => {
     );
     expect(far).to.deep.include({ accepted: false, code: 'BH-E-SEEN-BOUND', retryable: true });
     expect([lowest, next]).to.deep.equal([ACCEPTED, ACCEPTED]);
+  });
+
+  it('T-A35: receipts open no more gaps than messages may, and epochs are counted', async () => {
+    const site = await test.addSite('site-greedy', 1);
+    const [id] = site.proxies as [string];
+    const isolated = (source: Sender, count: number, from: number) =>
+      Array.from({ length: count }, (_, n) => {
+        const at = from + 2 * n;
+        return { source: id, epoch: source.epoch, lane: 4 as const, from: at, to: at, reason: 'filtered' as const };
+      });
+    const bound = { accepted: false, code: 'BH-E-SEEN-BOUND', retryable: true };
+    const held = async () => {
+      const [row] = await test.appserver.database.read<{ count: number }>(
+        'SELECT COUNT(*) AS "count" FROM "seen" WHERE "source" = ?',
+        [id],
+      );
+      return row!.count;
+    };
+    const first = sender(id);
+    const answers = [];
+    for (let from = 10; from < 20_000; from += 2_000)
+      answers.push(...(await test.accept(site.mlms[0]!, first.receipts(isolated(first, 1_000, from), { lane: 6 }))));
+    expect(answers.slice(0, 4)).to.deep.equal(Array(4).fill(ACCEPTED));
+    expect(answers.at(-1)).to.deep.include(bound);
+    expect(await held()).to.be.at.most(SEEN_INTERVALS + 10);
+    const whole = { ...isolated(first, 1, 1)[0]!, to: 30_000 };
+    expect(await test.accept(site.mlms[0]!, first.receipts([whole], { lane: 6 }))).to.deep.equal([ACCEPTED]);
+    expect(await held()).to.be.at.most(10);
+
+    const verdicts = [];
+    for (let n = 0; n < 2 * SOURCE_EPOCHS; n++) verdicts.push(...(await test.accept(site.mlms[0]!, sender(id).data())));
+    expect(verdicts.filter(({ accepted }) => accepted)).to.have.length(SOURCE_EPOCHS - 1);
+    expect(verdicts.at(-1)).to.deep.include(bound);
+    expect(await held()).to.be.at.most(SOURCE_INTERVALS);
   });
 
   it('an envelope that cannot be stored is undone alone: those that share its commit are accepted', async () => {

@@ -199,6 +199,23 @@ describe('forward path', () => {
     expect(tombstones(await mlm.forwarded())).to.deep.equal([gone]);
   });
 
+  it('T-A35: receipts open no more gaps than messages may; the lowest one always closes', async () => {
+    await begin();
+    const range = (from: number, to = from) =>
+      ({ source: P1, epoch: EPOCH, lane: 4, from, to, reason: 'evicted', at: P1 }) as const;
+    const receipt = (sequence: number, ranges: ReturnType<typeof range>[]) =>
+      message({ class: 'infrastructure', subclass: 'receipt', content: writeReceipts(ranges), lane: 6, sequence });
+    const isolated = (from: number) => Array.from({ length: 2000 }, (_, n) => range(from + 2 * n));
+    const refused = { accepted: false, code: 'BH-E-SEEN-BOUND', retryable: true };
+    const receipts = [1, 2, 3, 4].map((n) => receipt(n, isolated(4000 * n)));
+    const verdicts = await mlm.send(P1, receipts);
+    expect(verdicts.slice(0, 2)).to.deep.equal([accepted, accepted]);
+    expect(verdicts[3]).to.deep.include(refused);
+    expect((await mlm.send(P1, [receipt(5, isolated(40_000))]))[0]).to.deep.include(refused);
+    expect(await mlm.send(P1, [receipt(6, [range(1, 50_000)])])).to.deep.equal([accepted]);
+    expect(await mlm.send(P1, [receipt(7, isolated(60_000))])).to.deep.equal([accepted]);
+  });
+
   it('T-A19: a receipt for messages of somebody else is refused and marks nothing', async () => {
     await begin();
     const foreign = {

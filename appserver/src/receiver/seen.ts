@@ -1,9 +1,14 @@
 import type { Lane, Mark } from '@backhaul/envelope';
 import type { Database, SqlRow, Transaction } from '../store/database.ts';
-import { type Addition, add, has, type Intervals, through } from './intervals.ts';
+import { type Addition, add, has, type Interval, type Intervals, through } from './intervals.ts';
 
 /** Open gaps of one stream; past it everything but the lowest missing sequence is refused retryably [DESIGN §4.3]. */
 export const SEEN_INTERVALS = 4_096;
+
+/** Open gaps of all streams of one source together [T-A35]. */
+export const SOURCE_INTERVALS = 4 * SEEN_INTERVALS;
+/** Epochs of one source: there is one for each time its store was made or restored [T-A35]. */
+export const SOURCE_EPOCHS = 64;
 
 export interface Stream {
   readonly source: string;
@@ -57,6 +62,7 @@ export class Seen {
     return new SeenChanges(
       (key) => this.#streams.get(key) ?? [],
       (key, stream, set) => this.#set(key, stream, set),
+      (source) => this.#bySource.get(source)?.values() ?? [],
     );
   }
 
@@ -82,11 +88,17 @@ export class Seen {
 export class SeenChanges {
   readonly #committed: (key: string) => Intervals;
   readonly #publish: (key: string, stream: Stream, set: Intervals) => void;
+  readonly #streamsOf: (source: string) => Iterable<Stream>;
   #added = new Map<string, { stream: Stream; set: Intervals }>();
 
-  constructor(committed: (key: string) => Intervals, publish: (key: string, stream: Stream, set: Intervals) => void) {
+  constructor(
+    committed: (key: string) => Intervals,
+    publish: (key: string, stream: Stream, set: Intervals) => void,
+    streamsOf: (source: string) => Iterable<Stream>,
+  ) {
     this.#committed = committed;
     this.#publish = publish;
+    this.#streamsOf = streamsOf;
   }
 
   intervals(stream: Stream): Intervals {
@@ -98,10 +110,23 @@ export class SeenChanges {
     return has(this.intervals(stream), sequence);
   }
 
-  hasRoom(stream: Stream, sequence: number): boolean {
+  /** What joins what is there, the lowest missing sequence always, makes no gap more. */
+  hasRoom(stream: Stream, { first, last }: Interval): boolean {
     const set = this.intervals(stream);
-    if (set.length < SEEN_INTERVALS || sequence <= through(set) + 1) return true;
-    return has(set, sequence - 1) || has(set, sequence + 1); // joins what is there: no gap more
+    if (set.length > 0) {
+      if (first <= through(set) + 1) return true;
+      if ([first - 1, first, last, last + 1].some((sequence) => has(set, sequence))) return true;
+      if (set.length >= SEEN_INTERVALS) return false;
+    }
+    return this.#sourceHasRoom(stream);
+  }
+
+  #sourceHasRoom({ source, epoch }: Stream): boolean {
+    const added = [...this.#added.values()].map(({ stream }) => stream).filter((stream) => stream.source === source);
+    const streams = new Map([...this.#streamsOf(source), ...added].map((stream) => [keyOf(stream), stream]));
+    const epochs = new Set([...streams.values()].map((stream) => stream.epoch));
+    const intervals = [...streams.values()].reduce((sum, stream) => sum + this.intervals(stream).length, 0);
+    return epochs.add(epoch).size <= SOURCE_EPOCHS && intervals < SOURCE_INTERVALS;
   }
 
   /** Writes into the transaction at once. */
