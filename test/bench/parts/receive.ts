@@ -1,10 +1,10 @@
-// Messages a second that receiver and store take, without the network: `node --conditions=backhaul-source appserver/bench/receive.ts`
+// Messages a second that receiver and store take, without the network: `npm run bench -- receive`
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { identityOf } from '@backhaul/identity';
-import { openReceiver } from '../test/support/receiving-process.ts';
-import { Sender } from '../test/support/sender.ts';
+import { openReceiver } from '../../../appserver/test/support/open-receiver.ts';
+import { Sender } from '../../../appserver/test/support/sender.ts';
 
 const ENVELOPES = 160;
 const MESSAGES = 256;

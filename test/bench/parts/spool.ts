@@ -1,5 +1,5 @@
 /**
- * What the spool does on this machine: node --conditions=backhaul-source packages/spool/bench/spool-bench.ts [messages] [folder]
+ * What the spool does on this machine: npm run bench -- spool [messages] [folder]
  * Messages of 1 KiB (300 bytes of header, 724 of body) in batches of 256.
  */
 import { mkdtemp, rm } from 'node:fs/promises';

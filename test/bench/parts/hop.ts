@@ -1,6 +1,6 @@
 /**
  * Messages per second over one hop without stores: two processes, plain loopback, 256 messages of 1 KB an envelope.
- *   node --conditions=backhaul-source packages/transport/test/bench/hop-throughput.ts [tls]
+ *   npm run bench -- hop [tls]
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -9,7 +9,7 @@ import { Metrics, silentLogger, systemClock, systemRandom } from '@backhaul/runt
 import { type Claim, MemoryStore, type Spool, type SpoolEntry } from '@backhaul/spool';
 import { TlsFixtures } from '@backhaul/testkit';
 import { RelayListener, Uplink } from '@backhaul/transport';
-import { MLM, PROXY, spoolEntries } from '../support/messages.ts';
+import { MLM, PROXY, spoolEntries } from '../../../packages/transport/test/support/messages.ts';
 
 const SECONDS = 4;
 const BATCHES = 64;

@@ -1,7 +1,7 @@
 import { toMessage, writeContent } from '@backhaul/envelope';
-import { message, P1, TestMlm } from '../test-mlm.ts';
+import { message, P1, TestMlm } from '../../../mlm/test/test-mlm.ts';
 
-/** Cost of the forward path for envelopes of 256 messages of 1 KB, in memory: `node --conditions=backhaul-source forward-path.ts`. */
+/** Cost of the forward path for envelopes of 256 messages of 1 KB, in memory: `npm run bench -- forward-path`. */
 const ENVELOPES = 60;
 const MESSAGES = 256;
 const body = writeContent({ type: 'data', mimeType: 'text/plain', encoding: 'none', text: 'x'.repeat(900) });
