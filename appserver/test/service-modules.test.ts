@@ -1,4 +1,4 @@
-import { type StatusNode, writeStatus } from '@backhaul/envelope';
+import { type Content, type Message, type StatusNode, writeHeader, writeStatus } from '@backhaul/envelope';
 import { expect } from 'chai';
 import type { BusEvent } from '../src/index.ts';
 import { Sender } from './support/sender.ts';
@@ -27,6 +27,30 @@ describe('Service modules', () => {
   const itemsOf = async (path: string) => (await test.api('GET', path)).body.items;
   const packages = (count: number, from = 0) =>
     Array.from({ length: count }, (_, n) => ({ name: `p${from + n}`, version: '1', architecture: 'amd64' }));
+
+  it('T-A35: messages that cannot be read take no module out, whatever their class', async () => {
+    const source = sender();
+    const text = { type: 'data', mimeType: 'text/plain', encoding: 'none', text: 'no JSON' } as const;
+    const part = { type: 'data', mimeType: 'application/json', encoding: 'none', text: '{"part":"x"}' } as const;
+    const event = { type: 'event', eventId: 'odd', severity: 'info', occurredAt: 1, text: '' } as const;
+    const contents = [text, part, { ...event, instance: source.instance }];
+    const as = (content: Content, cls: string): Message => {
+      const { header, body } = source.message(content, { instance: source.instance });
+      const odd = { ...header, class: cls, subclass: 'odd' };
+      return { header: odd, headerBytes: writeHeader(odd), body };
+    };
+    for (const cls of [
+      'os-packages',
+      'patches',
+      'disk-configuration',
+      'system-configuration',
+      'storage-alarms',
+      'command',
+    ])
+      for (const content of contents) await test.accept(mlm, ...Array.from({ length: 25 }, () => as(content, cls)));
+    const taken = test.appserver.services.modules.report().filter(({ state }) => state === 'taken out');
+    expect(taken).to.deep.equal([]);
+  });
 
   describe('alarms', () => {
     const find = async (alarmId: string, state = '') =>

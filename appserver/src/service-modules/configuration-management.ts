@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { jsonOf } from '@backhaul/envelope';
+import { payloadOf } from '@backhaul/envelope';
 import { z } from 'zod';
 import { pageOf, pageQuery, readCursor, textKey, toPage } from '../api/paging.ts';
 import { route } from '../api/route.ts';
@@ -88,7 +88,7 @@ const withPart = z.looseObject({ part: z.int().optional() });
 async function keep(tx: Transaction, message: ArrivedMessage): Promise<HandleResult> {
   const content = message.content();
   if (content.type !== 'data') return undefined;
-  const { part = 1, ...document } = withPart.parse(jsonOf(content));
+  const { part = 1, ...document } = payloadOf(withPart, content);
   const key = { subject: subjectOf(message), class: message.header.class, part };
   const known = await tx.db
     .selectFrom('configurationItems')

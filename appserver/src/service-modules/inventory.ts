@@ -150,7 +150,7 @@ async function register(tx: Transaction, message: ArrivedMessage): Promise<Handl
 async function keepDocument(tx: Transaction, message: ArrivedMessage): Promise<HandleResult> {
   const content = message.content();
   if (content.type !== 'data') return undefined;
-  const { part = 1, parts = 1 } = partOf.parse(JSON.parse(content.text));
+  const { part = 1, parts = 1 } = payloadOf(partOf, content);
   const key = { subject: subjectOf(message), class: message.header.class, subclass: message.header.subclass };
   const newer = await newerThan(tx, key, part, message.header.madeAt);
   if (newer) return { note: 'older than what is known' };

@@ -125,7 +125,7 @@ export class ModuleHost {
       return { result };
     } catch (error) {
       if (isStoreFailure(error)) throw error;
-      return { failed: this.#fault(hosted, error) };
+      return { failed: isUnreadable(error) ? this.#badMessage(hosted, error) : this.#fault(hosted, error) };
     } finally {
       lent.takeBack();
     }
@@ -135,6 +135,15 @@ export class ModuleHost {
     const { promise, reject } = Promise.withResolvers<never>();
     const timer = this.#clock.after(HANDLE_LIMIT_MS, () => reject(new Error(`no result after ${HANDLE_LIMIT_MS} ms`)));
     return Promise.race([work, promise]).finally(() => timer.cancel());
+  }
+
+  /** [T-A35] The message is at fault, not the module: a sender must not be able to have a module taken out for everybody. */
+  #badMessage(hosted: Hosted, { code, detail }: BackhaulError): string {
+    hosted.faults++;
+    hosted.lastFault = code;
+    this.#failures.inc({ module: hosted.module.name });
+    this.#logger.warn({ module: hosted.module.name, code, detail }, 'a service module could not read a message');
+    return detail === undefined ? code : `${code}: ${detail}`;
   }
 
   #fault(hosted: Hosted, error: unknown): string {
@@ -153,6 +162,10 @@ export class ModuleHost {
 /** The store's fault is not the module's: the whole envelope waits. */
 const isStoreFailure = (error: unknown): boolean =>
   error instanceof BackhaulError && error.code === 'BH-E-SPOOL-STOPPED';
+
+/** A coded refusal of what it was given, as the readers of content throw it. */
+const isUnreadable = (error: unknown): error is BackhaulError =>
+  error instanceof BackhaulError && error.code !== 'BH-E-INTERNAL' && !error.retryable;
 
 const isRunning = (hosted: Hosted): boolean => hosted.faultsInARow < FAULTS_TOLERATED;
 
