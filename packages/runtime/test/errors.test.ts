@@ -18,6 +18,7 @@ describe('errors', () => {
       expect(code).to.match(/^BH-E-[A-Z]+(-[A-Z]+)*$/);
       expect(status, code).to.be.within(400, 599);
       expect(sentence, code).to.match(/^[A-Z].*[.?]$/);
+      expect(sentence, `${code} says what happened and what to do`).to.match(/[.:;?] ./);
     }
   });
 
