@@ -1,9 +1,8 @@
 import type { Clock, Component, Logger, Timer } from '@backhaul/runtime';
 import { commitChanges, type Mailboxes, type Spool, type Store } from '@backhaul/spool';
+import type { Outbox } from '@backhaul/transport';
 import type { DownMarks } from './back-channel/down-marks.ts';
 import { outcomeDraft } from './back-channel/outcomes.ts';
-import type { OwnMessages } from './own-messages.ts';
-import { tombstonesOf } from './receipts.ts';
 
 const INTERVAL_MS = 5_000;
 /** Rounds of one look: each takes about a thousand, the rest comes with the next look. */
@@ -15,7 +14,7 @@ export interface HousekeepingOptions {
   readonly spool: Spool;
   readonly mailboxes: Mailboxes;
   readonly marks: DownMarks;
-  readonly own: OwnMessages;
+  readonly own: Outbox;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -61,10 +60,10 @@ export class Housekeeping implements Component {
   }
 
   async #expireSpool(): Promise<boolean> {
-    const { self, store, spool, own, clock } = this.#options;
+    const { store, spool, own, clock } = this.#options;
     const { change, removed } = spool.expire(clock.now());
     if (removed.length === 0) return false;
-    await commitChanges(store, [change, ...own.stageReceipts(tombstonesOf(removed, self))]);
+    await commitChanges(store, [change, own.receipts(removed)]);
     return true;
   }
 
@@ -80,7 +79,7 @@ export class Housekeeping implements Component {
         references.map(({ owner }) => owner),
       ),
     );
-    await commitChanges(store, [change, ...own.stage(drafts)]);
+    await commitChanges(store, [change, ...own.stageAll(drafts)]);
     return true;
   }
 

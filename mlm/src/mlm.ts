@@ -9,13 +9,11 @@ import {
   type Readiness,
   VERSION,
 } from '@backhaul/runtime';
-import { joinChanges, LevelStore, type Removed } from '@backhaul/spool';
-import { RelayListener, Uplink } from '@backhaul/transport';
+import { LevelStore, type Removed } from '@backhaul/spool';
+import { RelayListener, renewEpochIfRestored, Uplink } from '@backhaul/transport';
 import type { MlmConfig } from './config.ts';
 import { type MlmCore, mlmCore } from './mlm-core.ts';
-import { renewEpochIfRestored } from './new-epoch.ts';
 import { Notices } from './notices.ts';
-import { tombstonesOf } from './receipts.ts';
 import { type SelfIdentity, selfIdentity, uplinkTls } from './self-identity.ts';
 import { Heartbeat } from './status.ts';
 
@@ -74,7 +72,7 @@ function makeUplink({ config, clock, random, logger, self, metrics, store }: Com
     ...{ self: self.identity, parents: config.parents, tls: uplinkTls(self, config), store, spool, downward },
     ...{ outboundProxy: config.outboundProxy, ...config.uplink },
     ...{ clock, random, logger, metrics },
-    onRemoved: (removed: readonly Removed[]) => joinChanges(own.stageReceipts(tombstonesOf(removed, id))),
+    onRemoved: (removed: readonly Removed[]) => own.receipts(removed),
     onMarks: async (marks) => {
       await renewEpochIfRestored({ self: id, numbering, spool, store, clock, logger }, marks);
     },

@@ -1,6 +1,6 @@
 import type { Clock, Component, Logger } from '@backhaul/runtime';
 import { commitChanges, type Spool, type Store } from '@backhaul/spool';
-import type { Draft, OwnMessages } from './own-messages.ts';
+import type { Draft, Outbox } from '@backhaul/transport';
 
 /** How long a stop waits for the spool to become empty; what is left is sent after the next start. */
 const DRAIN_MS = 3_000;
@@ -11,7 +11,7 @@ export class Notices implements Component {
   readonly name = 'notices';
   readonly #options: {
     readonly self: string;
-    readonly own: OwnMessages;
+    readonly own: Outbox;
     readonly store: Store;
     readonly spool: Spool;
     readonly connected: () => boolean;
@@ -22,7 +22,7 @@ export class Notices implements Component {
 
   constructor(options: {
     self: string;
-    own: OwnMessages;
+    own: Outbox;
     store: Store;
     spool: Spool;
     connected: () => boolean;
@@ -54,7 +54,7 @@ export class Notices implements Component {
       content: { type: 'event', eventId, severity: 'info', instance: self, occurredAt: clock.now(), text },
     };
     try {
-      await commitChanges(store, own.stage([notice]));
+      await commitChanges(store, own.stageAll([notice]));
     } catch (error) {
       logger.warn({ eventId, error }, 'a notice could not be stored');
     }

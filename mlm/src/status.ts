@@ -2,9 +2,8 @@ import { type StatusNode, writeStatus } from '@backhaul/envelope';
 import type { ModuleChain } from '@backhaul/modules';
 import { type Clock, type Component, type Logger, type Timer, VERSION } from '@backhaul/runtime';
 import { commitChanges, type Mailboxes, type Spool, type Store } from '@backhaul/spool';
-import type { UplinkStatus } from '@backhaul/transport';
+import type { Outbox, UplinkStatus } from '@backhaul/transport';
 import type { Membership } from './membership/membership.ts';
-import type { OwnMessages } from './own-messages.ts';
 
 /** How it goes with the parent. */
 export type ParentHealth = Pick<UplinkStatus, 'connected' | 'nextRetryAt' | 'lastError'>;
@@ -71,7 +70,7 @@ export class Heartbeat implements Component {
   readonly #options: {
     readonly tree: () => StatusNode;
     readonly connected: () => boolean;
-    readonly own: OwnMessages;
+    readonly own: Outbox;
     readonly store: Store;
     readonly intervalMs: number;
     readonly clock: Clock;
@@ -83,7 +82,7 @@ export class Heartbeat implements Component {
   constructor(options: {
     tree: () => StatusNode;
     connected: () => boolean;
-    own: OwnMessages;
+    own: Outbox;
     store: Store;
     intervalMs: number;
     clock: Clock;
@@ -115,7 +114,7 @@ export class Heartbeat implements Component {
         subclass: 'heartbeat',
         content,
       } as const;
-      await commitChanges(store, own.stage([draft]));
+      await commitChanges(store, own.stageAll([draft]));
     } catch (error) {
       logger.warn({ error }, 'a heartbeat could not be stored');
     }

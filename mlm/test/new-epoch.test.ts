@@ -1,8 +1,7 @@
 import { silentLogger } from '@backhaul/runtime';
 import { commitChanges } from '@backhaul/spool';
+import { type Draft, renewEpochIfRestored } from '@backhaul/transport';
 import { expect } from 'chai';
-import { renewEpochIfRestored } from '../src/new-epoch.ts';
-import type { Draft } from '../src/own-messages.ts';
 import { identities, MLM, messages, P1, TestMlm } from './test-mlm.ts';
 
 const notice = (mlm: TestMlm): Draft => ({
@@ -24,7 +23,7 @@ describe('a restored copy', () => {
   let mlm: TestMlm;
   beforeEach(async () => {
     mlm = await TestMlm.create();
-    await commitChanges(mlm.store, mlm.core.own.stage([notice(mlm)]));
+    await commitChanges(mlm.store, mlm.core.own.stageAll([notice(mlm)]));
     await mlm.send(P1, messages(3));
   });
   afterEach(() => mlm.close());
@@ -49,7 +48,7 @@ describe('a restored copy', () => {
   it('begins a new epoch; what the MLM made itself is numbered anew, what others made stays as it is', async () => {
     const { epoch } = mlm.core.numbering;
     expect(await greet(7)).to.equal(true);
-    await commitChanges(mlm.store, mlm.core.own.stage([notice(mlm)]));
+    await commitChanges(mlm.store, mlm.core.own.stageAll([notice(mlm)]));
     await mlm.clock.advance(6_000);
     const forwarded = await mlm.forwarded();
     const own = forwarded.filter(({ header }) => header.source === MLM);

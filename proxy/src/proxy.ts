@@ -10,7 +10,7 @@ import {
   VERSION,
 } from '@backhaul/runtime';
 import { LaneQueue, LevelStore, renewAfterRestore, SequenceCounter, type Store } from '@backhaul/spool';
-import { Uplink } from '@backhaul/transport';
+import { Outbox, renewEpochIfRestored, Uplink } from '@backhaul/transport';
 import { checkSocketPath, IntegratorApi } from './api/integrator-api.ts';
 import { installerProcess, integratorProcess } from './child-processes.ts';
 import type { ProxyConfig } from './config.ts';
@@ -27,8 +27,6 @@ import { InstallRunner } from './install/install-runner.ts';
 import { InstallerClient } from './install/installer-client.ts';
 import { OfferHandler } from './install/offer-handler.ts';
 import { Expiry } from './outbox/expiry.ts';
-import { beginNewEpochIfRestored } from './outbox/new-epoch.ts';
-import { Outbox } from './outbox/outbox.ts';
 import { proxyMetrics } from './proxy-metrics.ts';
 import { ProxyState } from './proxy-state.ts';
 import { proxyStatus } from './proxy-status.ts';
@@ -101,7 +99,8 @@ export function buildProxy(options: ProxyOptions): Proxy {
     outboundProxy: config.outboundProxy,
     ...{ store, spool, downward, clock, random, logger, metrics: registry },
     onRemoved: (removed) => outbox.receipts(removed),
-    onMarks: async (marks) => void (await beginNewEpochIfRestored({ self, numbering, spool, store, logger }, marks)),
+    onMarks: async (marks) =>
+      void (await renewEpochIfRestored({ self, numbering, spool, store, clock, logger }, marks)),
     ...config.uplink,
   });
   const { integratorOverdueMs, intervalMs } = config.heartbeat;

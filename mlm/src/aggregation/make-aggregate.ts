@@ -1,8 +1,8 @@
 import { type Content, jsonData, jsonOf, writeContent } from '@backhaul/envelope';
 import type { Merged, ModuleChain } from '@backhaul/modules';
+import type { Draft } from '@backhaul/transport';
 import { ModuleView } from '../forward/module-view.ts';
 import { rangesOf, type SeenRange } from '../forward/ranges.ts';
-import type { Draft } from '../own-messages.ts';
 import type { HoldingGroup } from './aggregation.ts';
 
 /** One range of what an aggregate was made of, as it stands in its `inputs` [A2]. */

@@ -1,7 +1,7 @@
 import type { ModuleChain } from '@backhaul/modules';
 import type { Clock, Component, Logger, Timer } from '@backhaul/runtime';
 import { commitChanges, type Store } from '@backhaul/spool';
-import type { OwnMessages } from '../own-messages.ts';
+import type { Outbox } from '@backhaul/transport';
 import type { Aggregation } from './aggregation.ts';
 import { aggregateDrafts } from './make-aggregate.ts';
 
@@ -16,7 +16,7 @@ export class AggregationWindows implements Component {
   readonly #options: {
     readonly aggregation: Aggregation;
     readonly modules: ModuleChain;
-    readonly own: OwnMessages;
+    readonly own: Outbox;
     readonly store: Store;
     readonly clock: Clock;
     readonly logger: Logger;
@@ -29,7 +29,7 @@ export class AggregationWindows implements Component {
   constructor(options: {
     aggregation: Aggregation;
     modules: ModuleChain;
-    own: OwnMessages;
+    own: Outbox;
     store: Store;
     clock: Clock;
     logger: Logger;
@@ -83,7 +83,7 @@ export class AggregationWindows implements Component {
     try {
       const drafts = aggregateDrafts(modules, group, now, () => own.newId());
       const closed = { grown: new Map(), closed: [group] };
-      await commitChanges(store, [...own.stage(drafts), aggregation.stage(closed)]); // [A2]
+      await commitChanges(store, [...own.stageAll(drafts), aggregation.stage(closed)]); // [A2]
       onMerged(group.parts.length);
       return true;
     } catch (error) {

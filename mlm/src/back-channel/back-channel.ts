@@ -9,11 +9,10 @@ import {
 } from '@backhaul/envelope';
 import { type Clock, type Logger, toBackhaulError } from '@backhaul/runtime';
 import { type Change, commitChanges, type Store } from '@backhaul/spool';
-import type { DownwardHandler } from '@backhaul/transport';
+import type { DownwardHandler, Draft, Outbox } from '@backhaul/transport';
 import type { RoomyMailboxes } from '../mailbox-room.ts';
 import type { MemberTree } from '../membership/member-tree.ts';
 import type { Membership } from '../membership/membership.ts';
-import type { Draft, OwnMessages } from '../own-messages.ts';
 import type { Transfers } from '../transfers/transfers.ts';
 import type { DownMarks } from './down-marks.ts';
 import { destinationText, expand } from './expansion.ts';
@@ -27,7 +26,7 @@ export interface BackChannelOptions {
   readonly mailboxes: RoomyMailboxes;
   readonly membership: Membership;
   readonly marks: DownMarks;
-  readonly own: OwnMessages;
+  readonly own: Outbox;
   readonly transfers: Pick<Transfers, 'stageOffer'>;
   readonly description: SelfDescription;
   readonly clock: Clock;
@@ -75,7 +74,7 @@ export class BackChannel implements DownwardHandler {
     const fresh = unique(messages).filter(({ header }) => marks.find(header.id) === undefined);
     const effects = fresh.map((message) => this.#effectOf(page, message));
     const taken = fresh.map(({ header }) => ({ header, expiresAt: expiryHere(header, page.now) }));
-    const answers = own.stage(effects.flatMap(({ drafts }) => drafts));
+    const answers = own.stageAll(effects.flatMap(({ drafts }) => drafts));
     const deliveries = effects.flatMap(({ changes }) => changes);
     await commitChanges(store, [...deliveries, ...answers, marks.stage(taken, mailbox, page.now)]); // [B2]
   }

@@ -1,6 +1,6 @@
 import { type Header, jsonElement, type MessageResponse } from '@backhaul/envelope';
 import type { ErrorCode } from '@backhaul/runtime';
-import type { Draft } from '../own-messages.ts';
+import type { Draft } from '@backhaul/transport';
 
 export interface Outcome {
   readonly status: MessageResponse['status'];

@@ -1,6 +1,6 @@
 import type { Message, StatusNode } from '@backhaul/envelope';
 import { VERSION } from '@backhaul/runtime';
-import type { Draft } from '../own-messages.ts';
+import type { Draft } from '@backhaul/transport';
 import { type Outcome, outcomeDraft } from './outcomes.ts';
 
 /** What the MLM can tell of itself. */

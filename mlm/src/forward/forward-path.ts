@@ -2,12 +2,10 @@ import { expiryHere, type Message, readContent, readReceipts, type Tombstone, ty
 import type { ModuleChain } from '@backhaul/modules';
 import { type Clock, toBackhaulError } from '@backhaul/runtime';
 import { commitChanges, type Seen, type SpoolEntry, type Store } from '@backhaul/spool';
-import type { Peer } from '@backhaul/transport';
+import { type Outbox, type Peer, receiptDrafts } from '@backhaul/transport';
 import { type Aggregation, holdingTombstones } from '../aggregation/aggregation.ts';
 import { aggregateDrafts } from '../aggregation/make-aggregate.ts';
 import type { Membership } from '../membership/membership.ts';
-import type { OwnMessages } from '../own-messages.ts';
-import { receiptDrafts } from '../receipts.ts';
 import type { Transfers } from '../transfers/transfers.ts';
 import { Batch, type Item, refuse } from './batch.ts';
 import type { ForwardMetrics } from './forward-metrics.ts';
@@ -28,7 +26,7 @@ export interface ForwardContext {
   readonly membership: Membership;
   readonly modules: ModuleChain;
   readonly aggregation: Aggregation;
-  readonly own: OwnMessages;
+  readonly own: Outbox;
   readonly transfers: Pick<Transfers, 'noteUpward'>;
   readonly metrics: ForwardMetrics;
 }
@@ -184,7 +182,7 @@ function spoolBatch({ own, aggregation, modules, self }: ForwardContext, batch: 
   const aggregates = holding.closed.flatMap((group) => aggregateDrafts(modules, group, now, newId));
   const receipts = receiptDrafts([...batch.tombstones, ...holdingTombstones(holding, self)]);
   const entries = batch.open().map((item) => entryOf(item, now));
-  batch.changes.push(...own.stage([...receipts, ...aggregates], entries), aggregation.stage(holding));
+  batch.changes.push(...own.stageAll([...receipts, ...aggregates], entries), aggregation.stage(holding));
 }
 
 function isReceipt({ header }: Message): boolean {

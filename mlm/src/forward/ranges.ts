@@ -1,4 +1,4 @@
-import type { Lane, MessageIdentity, Tombstone } from '@backhaul/envelope';
+import type { Lane, MessageIdentity } from '@backhaul/envelope';
 
 /** What has been seen, from one sequence to another, both included. */
 export interface SeenRange {
@@ -24,23 +24,4 @@ export function rangesOf(identities: readonly MessageIdentity[]): SeenRange[] {
     else ranges.push({ source, epoch, lane, from: sequence, to: sequence });
   }
   return ranges;
-}
-
-/** Tombstones of one reason, rule and aggregate that follow one another become one. The order otherwise stays. */
-export function joinTombstones(tombstones: readonly Tombstone[]): Tombstone[] {
-  const joined: Tombstone[] = [];
-  for (const next of tombstones) {
-    const last = joined.at(-1);
-    const follows =
-      last !== undefined &&
-      last.to + 1 === next.from &&
-      samePlace(last, next) &&
-      last.reason === next.reason &&
-      last.rule === next.rule &&
-      last.aggregate === next.aggregate &&
-      last.at === next.at;
-    if (follows) joined[joined.length - 1] = { ...last, to: next.to };
-    else joined.push(next);
-  }
-  return joined;
 }

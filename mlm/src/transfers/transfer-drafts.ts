@@ -1,5 +1,5 @@
 import { jsonElement } from '@backhaul/envelope';
-import type { Draft } from '../own-messages.ts';
+import type { Draft } from '@backhaul/transport';
 import type { Transfer, TransferEffect } from './transfer-machine.ts';
 
 const administration = { lane: 4, classification: 'infrastructure-administration' } as const;

@@ -10,9 +10,8 @@ import {
   toBackhaulError,
 } from '@backhaul/runtime';
 import { type Change, commitChanges, type Op, type Store, stagedChange } from '@backhaul/spool';
-import type { ArtifactFile } from '@backhaul/transport';
+import type { ArtifactFile, Outbox } from '@backhaul/transport';
 import type { RoomyMailboxes } from '../mailbox-room.ts';
-import type { OwnMessages } from '../own-messages.ts';
 import type { ArtifactStore } from './artifact-store.ts';
 import { newTransfer, offeredTo, offerOf } from './offers.ts';
 import { transferDrafts } from './transfer-drafts.ts';
@@ -24,7 +23,7 @@ export interface TransfersOptions {
   readonly self: string;
   readonly store: Store;
   readonly mailboxes: RoomyMailboxes;
-  readonly own: OwnMessages;
+  readonly own: Outbox;
   readonly modules: ModuleChain;
   readonly artifacts: ArtifactStore;
   /** bytes of disk that an artifact must leave free */
@@ -241,7 +240,7 @@ export class Transfers implements Component {
       () => (finished ? this.#delete(transfer) : this.#put(transfer)),
       () => finished && this.#unpublish(transfer.sha256),
     );
-    return [kept, ...offers, ...own.stage(transferDrafts(self, now, transfer, effects))];
+    return [kept, ...offers, ...own.stageAll(transferDrafts(self, now, transfer, effects))];
   }
 
   #put(transfer: Transfer): Op[] {

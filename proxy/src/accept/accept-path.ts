@@ -9,13 +9,12 @@ import {
   jsonElement,
   type Lane,
   LIMITS,
-  writeContent,
 } from '@backhaul/envelope';
 import { BackhaulError, type Clock, toBackhaulError } from '@backhaul/runtime';
 import { commitChanges, type Store } from '@backhaul/spool';
+import { type Draft, type Outbox, type Placed, type StagedMessages, written } from '@backhaul/transport';
 import type { Directory } from '../directory/directory.ts';
 import type { InstanceRecord } from '../directory/directory-records.ts';
-import type { Draft, Outbox, Placed, StagedMessages } from '../outbox/outbox.ts';
 import { readSubmission, type Submission, type SubmissionKind } from './submission.ts';
 
 /** The way of what an integrator sends, from its JSON to the answer. Number and commit stand in one tick. */
@@ -132,8 +131,7 @@ function draftOf(submission: Submission, directory: Directory, now: number, trac
     class: submission.class,
     subclass: submission.subclass,
     classification,
-    contentType: content.type,
-    body: writeContent(content),
+    content: written(content),
     lane: (submission.precedence as Lane | undefined) ?? lane,
     persistent: submission.persistent ?? true,
     instance: instance.id,

@@ -1,6 +1,6 @@
 import { jsonData } from '@backhaul/envelope';
 import { commitChanges, type Store } from '@backhaul/spool';
-import type { Draft, Outbox } from '../outbox/outbox.ts';
+import type { Draft, Outbox } from '@backhaul/transport';
 import { ownMessage } from '../outbox/own-message.ts';
 import type { Directory, Registration } from './directory.ts';
 import type { InstanceRecord, InstanceRequest, IntegratorRecord, IntegratorRequest } from './directory-records.ts';

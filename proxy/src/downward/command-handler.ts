@@ -6,11 +6,10 @@ import {
   type MessageResponse,
   payloadOf,
   readContent,
-  writeContent,
 } from '@backhaul/envelope';
 import { BackhaulError, toBackhaulError } from '@backhaul/runtime';
+import { type Draft, written } from '@backhaul/transport';
 import type { Directory } from '../directory/directory.ts';
-import type { Draft } from '../outbox/outbox.ts';
 import type { CommandBoard } from './command-board.ts';
 import type { Effect } from './effect.ts';
 
@@ -110,10 +109,8 @@ export function answerDraft({ header }: AnsweredCommand, { data, ...answer }: An
     class: header.class,
     subclass: header.subclass,
     classification: 'infrastructure-administration',
-    contentType: content.type,
     lane: LANES.normal,
-    body: writeContent(content),
-    persistent: true,
+    content: written(content),
     inReplyTo: header.id,
     ...(header.instance === undefined ? {} : { instance: header.instance }),
   };

@@ -1,5 +1,5 @@
 import type { Change } from '@backhaul/spool';
-import type { Draft } from '../outbox/outbox.ts';
+import type { Draft } from '@backhaul/transport';
 
 /** What a message from above brings about: messages up and changes in the store, all in one commit, and what begins after it. */
 export interface Effect {

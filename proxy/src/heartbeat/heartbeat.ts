@@ -1,7 +1,7 @@
 import { type EventContent, writeStatus } from '@backhaul/envelope';
 import { type Clock, type Component, type Logger, type Timer, VERSION } from '@backhaul/runtime';
 import { commitChanges, type Store } from '@backhaul/spool';
-import type { Draft, Outbox } from '../outbox/outbox.ts';
+import type { Draft, Outbox } from '@backhaul/transport';
 import { ownMessage } from '../outbox/own-message.ts';
 import { type StatusSources, statusTree } from './status-tree.ts';
 

@@ -1,5 +1,5 @@
 import { type BulkDataResponse, type EventContent, jsonElement, type SoftwareInstall } from '@backhaul/envelope';
-import type { Draft } from '../outbox/outbox.ts';
+import type { Draft } from '@backhaul/transport';
 import { ownMessage } from '../outbox/own-message.ts';
 import type { InstallStep, Offer } from './install-machine.ts';
 

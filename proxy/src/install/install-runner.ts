@@ -9,7 +9,7 @@ import {
   toBackhaulError,
 } from '@backhaul/runtime';
 import { type Change, commitChanges, type Op, type Store } from '@backhaul/spool';
-import type { Outbox } from '../outbox/outbox.ts';
+import type { Outbox } from '@backhaul/transport';
 import type { ProxyMetrics } from '../proxy-metrics.ts';
 import {
   type InstallEvent,

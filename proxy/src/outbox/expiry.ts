@@ -1,10 +1,10 @@
 import type { Clock, Component, Logger, Timer } from '@backhaul/runtime';
 import type { Spool } from '@backhaul/spool';
 import { commitChanges, type Store } from '@backhaul/spool';
+import type { Outbox } from '@backhaul/transport';
 import type { CommandBoard } from '../downward/command-board.ts';
 import { answerDraft } from '../downward/command-handler.ts';
 import type { ProxyMetrics } from '../proxy-metrics.ts';
-import type { Outbox } from './outbox.ts';
 
 const LOOK_MS = 1_000;
 

@@ -3,7 +3,7 @@ import type { Clock, Logger } from '@backhaul/runtime';
 import { type Claim, commitChanges, type Numbering, type Spool, type SpoolEntry, type Store } from '@backhaul/spool';
 
 const BATCH = { maxMessages: 256, maxBytes: 4 * 1024 * 1024 };
-/** What others made waits so long while this MLM's own messages are numbered anew. */
+/** What others made waits so long while this component's own messages are numbered anew. */
 const PAUSE_MS = 5_000;
 
 export interface NewEpochOptions {
@@ -17,8 +17,8 @@ export interface NewEpochOptions {
 
 /**
  * A restored copy shows itself in the first exchange: the parent holds more of a lane than was ever given here, so numbers
- * from there on were used before for other messages [DESIGN §4]. A new epoch begins, and what this MLM made itself and
- * still waits gets numbers of it. Called before anything is sent.
+ * from there on were used before for other messages [DESIGN §4]. A new epoch begins, and what this component made
+ * itself and still waits gets numbers of it (with its own id: what the parent had already is known again by that). Called before anything is sent.
  */
 export async function renewEpochIfRestored(options: NewEpochOptions, marks: readonly Mark[]): Promise<boolean> {
   const { self, numbering, store, logger } = options;

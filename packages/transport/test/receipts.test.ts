@@ -1,9 +1,10 @@
-import { readContent, readReceipts, type Tombstone } from '@backhaul/envelope';
+import { type Data, readReceipts, type Tombstone } from '@backhaul/envelope';
 import type { Removed } from '@backhaul/spool';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { receiptDrafts, tombstonesOf } from '../src/outbox/receipt-drafts.ts';
-import { PROXY } from './support/test-parent.ts';
+import { receiptDrafts, tombstonesOf } from '../src/outbox/receipts.ts';
+
+const PROXY = 'c12345678.p1';
 
 const removed = (
   sequence: number,
@@ -28,7 +29,7 @@ const covers = ({ source, epoch, lane, from, to, reason }: Tombstone, { entry, r
   from <= entry.sequence &&
   entry.sequence <= to;
 
-describe('receipts of the proxy', () => {
+describe('receipts', () => {
   it('are ranges of neighbours', () => {
     const ranges = tombstonesOf(
       [3, 1, 2, 7, 8].map((sequence) => removed(sequence)),
@@ -58,9 +59,9 @@ describe('receipts of the proxy', () => {
   });
 
   it('go up in the lane of what they replace', () => {
-    const drafts = receiptDrafts([removed(1), removed(9, { lane: 2 })], PROXY);
+    const drafts = receiptDrafts(tombstonesOf([removed(1), removed(9, { lane: 2 })], PROXY));
     expect(drafts.map(({ lane }) => lane)).deep.equal([2, 6]);
-    expect(readReceipts(readContent(drafts[0]!.body))).deep.equal([
+    expect(readReceipts(drafts[0]!.content as Data)).deep.equal([
       { source: PROXY, epoch: '00000000000000aa', lane: 2, from: 9, to: 9, reason: 'expired', at: PROXY },
     ]);
   });
@@ -70,7 +71,7 @@ describe('receipts of the proxy', () => {
       entry: { ...removed(1).entry, class: 'infrastructure', subclass: 'receipt' },
       reason: 'dead-letter',
     };
-    expect(receiptDrafts([receipt], PROXY)).empty;
-    expect(receiptDrafts([{ ...receipt, reason: 'expired' }], PROXY)).length(1);
+    expect(tombstonesOf([receipt], PROXY)).empty;
+    expect(tombstonesOf([{ ...receipt, reason: 'expired' }], PROXY)).length(1);
   });
 });

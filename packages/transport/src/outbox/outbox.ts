@@ -1,0 +1,116 @@
+import type { Lane, Tombstone } from '@backhaul/envelope';
+import { BackhaulError, type Clock, newId, type Random, toBackhaulError } from '@backhaul/runtime';
+import { type Change, joinChanges, type Numbering, type Removed, type Spool, type SpoolEntry } from '@backhaul/spool';
+import { type Draft, entryOf } from './draft.ts';
+import { receiptDrafts, tombstonesOf } from './receipts.ts';
+
+export interface Placed {
+  readonly id: string;
+  readonly lane: Lane;
+  readonly sequence: number;
+}
+
+export interface StagedMessages {
+  /** one per draft, in order; a draft that cannot be written is refused alone */
+  readonly results: readonly (Placed | BackhaulError)[];
+  /** to be committed in this very tick: the numbers are given back otherwise */
+  readonly changes: readonly Change[];
+}
+
+export interface OutboxOptions {
+  /** ID of this component: the source of all it makes */
+  readonly self: string;
+  readonly numbering: Numbering;
+  readonly spool: Spool;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+interface StageOptions {
+  readonly others?: readonly SpoolEntry[];
+  /** a draft that cannot be written does not keep the others back */
+  readonly alone?: boolean;
+  readonly receipts?: boolean;
+}
+
+/**
+ * Gives what a component says itself an id and a place (epoch, lane, sequence) and puts it into the spool, as changes that
+ * the caller commits together with what caused them. Nothing is numbered that is not written, so sequences have no holes.
+ */
+export class Outbox {
+  readonly #options: OutboxOptions;
+
+  constructor(options: OutboxOptions) {
+    this.#options = options;
+  }
+
+  get epoch(): string {
+    return this.#options.numbering.epoch;
+  }
+
+  newId(): string {
+    return newId(this.#options.clock, this.#options.random);
+  }
+
+  /** Each draft alone. Throws BH-E-SPOOL-FULL for all of them; then nothing was numbered. */
+  stage(drafts: readonly Draft[]): StagedMessages {
+    return this.#stage(drafts, { alone: true });
+  }
+
+  /**
+   * All drafts or none, and messages of others with them as one record of each lane. Throws BH-E-SPOOL-FULL, or what is
+   * wrong with the first draft that cannot be written; then nothing was numbered.
+   */
+  stageAll(drafts: readonly Draft[], others: readonly SpoolEntry[] = []): readonly Change[] {
+    return this.#stage(drafts, { others }).changes;
+  }
+
+  /** Tombstones in place of what left undelivered, for the commit that removes it [DESIGN §4.4]; a full spool has room. */
+  receipts(removed: readonly Removed[]): Change {
+    return joinChanges(this.#receipts(tombstonesOf(removed, this.#options.self)));
+  }
+
+  #receipts(tombstones: readonly Tombstone[]): readonly Change[] {
+    return this.#stage(receiptDrafts(tombstones), { alone: true, receipts: true }).changes;
+  }
+
+  #stage(drafts: readonly Draft[], { others = [], alone = false, receipts = false }: StageOptions): StagedMessages {
+    const next = new Map<Lane, number>();
+    const entries = [...others];
+    const results = drafts.map((draft) => {
+      const sequence = next.get(draft.lane) ?? this.#options.numbering.last(draft.lane) + 1;
+      try {
+        const entry = this.#entry(draft, sequence);
+        entries.push(entry);
+        next.set(draft.lane, sequence + 1);
+        return { id: entry.id, lane: draft.lane, sequence };
+      } catch (error) {
+        if (!alone) throw error;
+        return toBackhaulError(error);
+      }
+    });
+    return { results, changes: this.#reserve(entries, next, receipts) };
+  }
+
+  /** What had to leave the spool to make room is told in the same changes. */
+  #reserve(entries: readonly SpoolEntry[], next: ReadonlyMap<Lane, number>, receipts: boolean): Change[] {
+    if (entries.length === 0) return [];
+    const stored = this.#options.spool.stage(entries, { receipts });
+    const numbered = [...next].map(([lane, end]) => this.#number(lane, end));
+    return [...numbered, stored, ...this.#receipts(tombstonesOf(stored.removed, this.#options.self))];
+  }
+
+  #number(lane: Lane, end: number): Change {
+    const { numbering } = this.#options;
+    const expected = numbering.last(lane) + 1;
+    const { first, change } = numbering.stage(lane, end - expected);
+    if (first !== expected) throw new BackhaulError('BH-E-INTERNAL', { detail: 'numbers were given twice' });
+    return change;
+  }
+
+  #entry(draft: Draft, sequence: number): SpoolEntry {
+    const { self, numbering, clock } = this.#options;
+    const { lane, id = this.newId() } = draft;
+    return entryOf(draft, { id, source: self, epoch: numbering.epoch, lane, sequence, now: clock.now() });
+  }
+}
