@@ -23,15 +23,18 @@ export type Progress =
   | { readonly state: 'verified' | 'started' }
   | { readonly state: 'percent'; readonly percent: number };
 
+/** An offer that the policy allows, and its bytes. */
 interface Job {
   readonly manifest: Manifest;
   readonly file: FileHandle;
   readonly folders: ReleaseFolders;
+  readonly floors: Floors;
+  readonly limits: ArchiveLimits;
   readonly report: (progress: Progress) => void;
 }
 
-/** The way of an install. Each step may be run again after a crash; `current` changes only in the last but one. */
-export const INSTALL_STEPS = ['judge', 'open', 'verify', 'unpack', 'raiseFloor', 'switchCurrent', 'record'] as const;
+/** The way of an install that was judged. Each step may be run again after a crash; others see nothing before `switchCurrent`. */
+export const INSTALL_STEPS = [verify, unpack, raiseFloor, switchCurrent, prune] as const;
 
 /**
  * Judges offers by the site's policy and installs what it allows [PUSH-TRUST 5.3, 5.4]. It trusts nothing it is told: the
@@ -89,7 +92,8 @@ export class Installer {
       const file = await openSealed(path, manifest.size);
       try {
         const folders = new ReleaseFolders(this.#options.softwareDirectory, manifest.name);
-        await this.#apply({ manifest, file, folders, report });
+        const job = { manifest, file, folders, floors: this.#floors, limits: this.#options.limits, report };
+        for (const step of INSTALL_STEPS) await step(job);
       } finally {
         await file.close();
       }
@@ -100,35 +104,6 @@ export class Installer {
       await this.#audit.append({ what: 'failed', code: error.code, detail: error.detail });
       throw error;
     }
-  }
-
-  async #apply({ manifest, file, folders, report }: Job): Promise<void> {
-    await verifyBytes(file, manifest);
-    report({ state: 'verified' });
-    report({ state: 'started' });
-    if (!(await folders.isComplete(manifest.sha256))) await this.#unpack({ manifest, file, folders, report });
-    await this.#floors.set(manifest.name, manifest.version);
-    await folders.switchTo(manifest.sha256);
-    await folders.prune();
-  }
-
-  async #unpack({ manifest, file, folders, report }: Job): Promise<void> {
-    const into = await folders.unfinished(manifest.sha256);
-    try {
-      const onPercent = (percent: number) => report({ state: 'percent', percent });
-      await unpackArchive({
-        file,
-        size: manifest.size,
-        sha256: manifest.sha256,
-        into,
-        limits: this.#options.limits,
-        onPercent,
-      });
-    } catch (error) {
-      await rm(into, { recursive: true, force: true });
-      throw error;
-    }
-    await folders.complete(into, manifest.sha256);
   }
 }
 
@@ -143,11 +118,41 @@ async function openSealed(path: string, size: number): Promise<FileHandle> {
   throw new BackhaulError('BH-E-BULK-HASH', { detail: `${found.size} bytes instead of ${size}` });
 }
 
-async function verifyBytes(file: FileHandle, { sha256 }: Manifest): Promise<void> {
+async function verify({ file, manifest: { sha256 }, report }: Job): Promise<void> {
   const hash = createHash('sha256');
   for await (const chunk of file.createReadStream({ start: 0, autoClose: false })) hash.update(chunk as Buffer);
   if (hash.digest('hex') !== sha256)
     throw new BackhaulError('BH-E-BULK-HASH', { detail: 'the file is not the one of the manifest' });
+  report({ state: 'verified' });
+}
+
+/** Beside the releases that are there; it becomes one of them when it is complete. */
+async function unpack({ manifest, file, folders, limits, report }: Job): Promise<void> {
+  report({ state: 'started' });
+  const { size, sha256 } = manifest;
+  if (await folders.isComplete(sha256)) return;
+  const into = await folders.unfinished(sha256);
+  try {
+    const onPercent = (percent: number) => report({ state: 'percent', percent });
+    await unpackArchive({ file, size, sha256, into, limits, onPercent });
+  } catch (error) {
+    await rm(into, { recursive: true, force: true });
+    throw error;
+  }
+  await folders.complete(into, sha256);
+}
+
+/** Before the switch: a crash between the two must not open the way back to an older version. */
+function raiseFloor({ manifest, floors }: Job): Promise<void> {
+  return floors.set(manifest.name, manifest.version);
+}
+
+function switchCurrent({ manifest, folders }: Job): Promise<void> {
+  return folders.switchTo(manifest.sha256);
+}
+
+function prune({ folders }: Job): Promise<void> {
+  return folders.prune();
 }
 
 function toInstallError(thrown: unknown): BackhaulError {
