@@ -40,10 +40,10 @@ export function statusTree(options: StatusOptions): StatusNode {
   };
 }
 
-/** What somebody should look at. */
+/** What somebody should look at. A parent that has not been asked yet, at the start, is no trouble. */
 function troubles({ parent, modules }: StatusOptions): string[] {
   const { connected, lastError } = parent();
-  const line = connected ? [] : [`the parent does not answer ${lastError?.code ?? ''}`.trim()];
+  const line = connected || lastError === undefined ? [] : [`the parent does not answer ${lastError.code}`];
   const out = modules.status().filter(({ state }) => state === 'taken-out');
   return [...line, ...out.map(({ name, lastFault }) => `module ${name} was taken out: ${lastFault}`)];
 }

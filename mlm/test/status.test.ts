@@ -84,6 +84,17 @@ describe('what an MLM says of itself', () => {
     expect(root.detail).to.include('BH-E-PARENT-UNREACHABLE').and.include('module own was taken out');
   });
 
+  it('is not degraded before its parent has been asked', () => {
+    const { membership, mailboxes, spool } = mlm.core;
+    const root = statusTree({
+      ...{ self: MLM, membership, mailboxes, spool, clock: mlm.clock, heardAt: () => undefined },
+      modules: { status: () => [] },
+      parent: () => ({ connected: false }),
+    });
+    expect(root.state).to.equal('ok');
+    expect(root.detail).to.equal(undefined);
+  });
+
   it('notices tell of its start and of its end on purpose, once each', async () => {
     const notices = new Notices({ self: MLM, ...mlm, ...mlm.core, connected: () => false, logger: silentLogger });
     await notices.stop();
