@@ -240,12 +240,13 @@ export class Appserver {
   #readiness(): Readiness {
     const relay = this.relay.ready;
     const staff = this.staff.url !== '';
+    const { commits, writing } = this.database.stats();
     return {
-      ready: relay && staff,
+      ready: relay && staff && writing,
       checks: {
         relay: { ok: relay },
         staff: { ok: staff },
-        store: { ok: true, detail: `${this.database.stats().commits} commits` },
+        store: { ok: writing, detail: writing ? `${commits} commits` : 'it cannot be written: is the disk full?' },
       },
     };
   }

@@ -447,8 +447,10 @@ describe('A full disk', () => {
     }
     expect(refusal).to.include({ code: 'BH-E-SPOOL-STOPPED', status: 503, retryAfterMs: 10_000 });
     expect((await test.accept(mlms[0]!, waiting).catch((error) => error)).code).to.equal('BH-E-SPOOL-STOPPED');
+    expect(database.stats().writing, 'shown as not ready').to.equal(false);
     await limitPages(1_000_000);
     expect(await test.accept(mlms[0]!, waiting)).to.deep.equal([ACCEPTED]);
+    expect(database.stats().writing).to.equal(true);
     const rows = await test.queries
       .from('messages')
       .select('id')

@@ -7,6 +7,7 @@ import {
   type Logger,
   Metrics,
   type Random,
+  type Readiness,
   VERSION,
 } from '@backhaul/runtime';
 import { LaneQueue, LevelStore, renewAfterRestore, SequenceCounter, type Store } from '@backhaul/spool';
@@ -117,10 +118,7 @@ export function buildProxy(options: ProxyOptions): Proxy {
   const admin = new AdminListener({
     ...config.admin,
     ...{ metrics: registry, version: VERSION, logger },
-    ready: () => ({
-      ready: store.state === 'open',
-      checks: { store: { ok: store.state === 'open', detail: store.state }, parent: parentCheck(uplink) },
-    }),
+    ready: () => readiness(store, uplink),
   });
   const children = { clock, random, logger };
   return {
@@ -144,6 +142,16 @@ export function buildProxy(options: ProxyOptions): Proxy {
     ],
     describe: () => ({ admin: admin.url, listeners: { integrator: socketPath } }),
   };
+}
+
+/** Ready is who takes messages. */
+function readiness({ state, accepting }: Store, uplink: Uplink): Readiness {
+  const checks = {
+    store: { ok: state === 'open', detail: state },
+    accepting: { ok: accepting, detail: accepting ? 'there is disk space' : 'disk space is short' },
+    parent: parentCheck(uplink),
+  };
+  return { ready: checks.store.ok && accepting, checks };
 }
 
 /** An unreachable parent is told but is no reason to be unready: accepting goes on. */

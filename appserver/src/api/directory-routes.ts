@@ -42,6 +42,7 @@ const component = z
     overdue: z.boolean().meta({ description: 'heard of before, but not lately' }),
     version: z.string().nullable(),
     health: z.string().nullable().meta({ description: 'as it says itself' }),
+    heartbeatAt: z.int().nullable().meta({ description: 'when it said so' }),
     backlog: z
       .strictObject({ messages: z.int(), oldestAt: z.int().optional(), nextRetryAt: z.int().optional() })
       .nullable(),
@@ -55,7 +56,6 @@ const componentDetail = z
     ...component.shape,
     children: z.array(z.string()),
     heartbeat: z.unknown().meta({ description: 'its last status tree' }),
-    heartbeatAt: z.int().nullable(),
   })
   .meta({ id: 'ComponentDetail' });
 

@@ -74,6 +74,7 @@ function asItem(
     overdue: state === 'active' && lastHeard.isOverdue(id, overdueAfterMs),
     version: status?.version ?? null,
     health: status?.state ?? null,
+    heartbeatAt: status?.heartbeatAt ?? null,
     backlog: backlogOf(status),
     notice: status?.notice ?? null,
     noticeAt: status?.noticeAt ?? null,

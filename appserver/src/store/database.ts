@@ -23,6 +23,8 @@ export interface Transaction {
 export interface DatabaseStats {
   readonly commits: number;
   readonly rollbacks: number;
+  /** false from a write that the disk refused until one succeeds */
+  readonly writing: boolean;
   /** bytes of the store's files */
   readonly bytes: number;
 }

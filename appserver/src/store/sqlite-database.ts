@@ -43,6 +43,7 @@ export class SqliteDatabase implements Database {
   #turn: Promise<unknown> = Promise.resolve();
   #commits = 0;
   #rollbacks = 0;
+  #writing = true;
 
   constructor(options: SqliteOptions) {
     this.#options = options;
@@ -95,7 +96,8 @@ export class SqliteDatabase implements Database {
 
   stats(): DatabaseStats {
     const sizes = ['', '-wal'].map((end) => statSync(this.#options.path + end, { throwIfNoEntry: false })?.size ?? 0);
-    return { commits: this.#commits, rollbacks: this.#rollbacks, bytes: sizes[0]! + sizes[1]! };
+    const bytes = sizes[0]! + sizes[1]!;
+    return { commits: this.#commits, rollbacks: this.#rollbacks, writing: this.#writing, bytes };
   }
 
   identity(): string {
@@ -113,12 +115,15 @@ export class SqliteDatabase implements Database {
       tx.requireOpen();
       writer.exec('COMMIT');
       this.#commits++;
+      this.#writing = true;
       tx.committed();
       return result;
     } catch (error) {
       if (writer.isTransaction) writer.exec('ROLLBACK');
       this.#rollbacks++;
-      throw asStoreError(error);
+      const refusal = asStoreError(error);
+      if (refusal instanceof BackhaulError && refusal.code === 'BH-E-SPOOL-STOPPED') this.#writing = false;
+      throw refusal;
     }
   }
 }

@@ -13,6 +13,9 @@ const BUSY: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'BH-E-SPOOL-STOPPED',
 ]);
 
+/** A parent that says "not now" over and over is logged once; after so long without it, anew. */
+const QUIET_MS = 60_000;
+
 export interface LinkHealth {
   readonly connected: boolean;
   /** wall ms */
@@ -75,11 +78,17 @@ export class ParentSet {
     const wait = retryAfterMs === undefined ? {} : { waitMs: retryAfterMs };
     const pauseMs = this.#choice.failed(attempt, this.#clock.now(), { ...wait, stay: BUSY.has(code) });
     const fields = { parent: link.parent.id, url: link.parent.url, code, detail, pauseMs };
-    if (this.#connected || this.#lastError?.code !== code)
-      this.#logger.warn(fields, 'an exchange with the parent failed');
+    if (!this.#isKnown(code)) this.#logger.warn(fields, 'an exchange with the parent failed');
     else this.#logger.debug(fields, 'an exchange with the parent failed again');
     this.#connected = BUSY.has(code);
     this.#lastError = { code, at: this.#clock.now(), ...(detail === undefined ? {} : { detail }) };
+  }
+
+  /** The same trouble going on: the log has it already. */
+  #isKnown(code: ErrorCode): boolean {
+    const last = this.#lastError;
+    if (last?.code !== code) return false;
+    return BUSY.has(code) ? this.#clock.now() - last.at < QUIET_MS : !this.#connected;
   }
 
   health(): LinkHealth {

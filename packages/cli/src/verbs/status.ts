@@ -19,6 +19,9 @@ export const status: Verb = {
   },
 };
 
+/** Three heartbeats, as they are set by default. */
+const FRESH_MS = 180_000;
+
 interface Backlog {
   readonly messages?: number;
   readonly oldestAt?: number | string;
@@ -30,7 +33,7 @@ function statusTable(components: readonly ComponentRow[], now: number, width: nu
     inTreeOrder(components),
     [
       { title: 'COMPONENT', value: ({ row, depth }) => `${'  '.repeat(depth)}${row.id}` },
-      { title: 'HEALTH', value: ({ row }) => textOf(row['health']) },
+      { title: 'HEALTH', value: ({ row }) => healthOf(row, now) },
       { title: 'STATE', value: ({ row }) => (row.overdue ? `${row.state}, overdue` : row.state) },
       { title: 'LAST HEARD', value: ({ row }) => formatAgo(row.lastHeardAt, now) },
       { title: 'BACKLOG', value: ({ row }) => backlogOf(row).messages, align: 'right' },
@@ -47,6 +50,9 @@ function backlogOf(row: ComponentRow): Backlog {
   return typeof row.backlog === 'object' && row.backlog !== null ? row.backlog : {};
 }
 
-function textOf(value: unknown): string | undefined {
-  return typeof value === 'string' ? value : undefined;
+/** As it said last. What is no longer fresh says how old it is: one that cannot store its own heartbeat is seldom well. */
+function healthOf({ health, heartbeatAt }: ComponentRow, now: number): string | undefined {
+  if (typeof health !== 'string') return undefined;
+  const old = typeof heartbeatAt === 'number' && now - heartbeatAt > FRESH_MS;
+  return old ? `${health} ${formatAgo(heartbeatAt, now)}` : health;
 }
