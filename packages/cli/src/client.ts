@@ -155,8 +155,10 @@ function refusal(status: number, document: unknown, path: string): BackhaulError
 function unreachable(url: string, cause: unknown): BackhaulError {
   const { code, message } = cause as NodeJS.ErrnoException;
   const tls = typeof code === 'string' && /CERT|TLS|ALTNAME|ISSUER|SIGNATURE/.test(code);
-  const detail = tls
-    ? `${url}: its certificate is not trusted (${code}); give the provider's roots with --roots`
-    : `${url}: ${code ?? message}`;
+  const why =
+    code === 'ERR_TLS_CERT_ALTNAME_INVALID'
+      ? 'its certificate carries other names; use one of those it was enrolled with (--names)'
+      : `its certificate is not trusted (${code}); give the provider's roots with --roots`;
+  const detail = `${url}: ${tls ? why : (code ?? message)}`;
   return new BackhaulError('BH-E-UNREACHABLE', { detail, cause });
 }

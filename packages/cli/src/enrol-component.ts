@@ -95,7 +95,13 @@ function startingConfig(site: SitePackage, component: PackagedComponent, request
     `  - id: ${JSON.stringify(component.parent.id)}`,
     `    url: ${JSON.stringify(url ?? 'https://set-the-address-of-the-parent-here:7444')}`,
   ];
-  if (component.kind === 'mlm') lines.push('relay:', '  host: 0.0.0.0', '  port: 7444');
+  if (component.kind === 'mlm') lines.push('relay:', '  host: 0.0.0.0', `  port: ${relayPort(site, component.id)}`);
   if (component.kind === 'proxy') lines.push('integrators:', '  - use: host');
   return `${lines.join('\n')}\n`;
+}
+
+/** Where the package sends the children of an MLM. */
+function relayPort(site: SitePackage, mlm: string): string {
+  const child = site.components.find(({ parent }) => parent.id === mlm && parent.url !== undefined);
+  return child?.parent.url === undefined ? '7444' : new URL(child.parent.url).port || '443';
 }
