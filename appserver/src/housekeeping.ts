@@ -1,4 +1,4 @@
-import type { Clock, Component, Logger, Timer } from '@backhaul/runtime';
+import { type Clock, type Component, type Logger, Repeating } from '@backhaul/runtime';
 import type { LastHeard } from './directory/last-heard.ts';
 import type { SqlMailboxes } from './mailboxes/sql-mailboxes.ts';
 import type { ModuleHost } from './service-modules/module-host.ts';
@@ -24,12 +24,11 @@ export class Housekeeping implements Component {
   readonly name = 'housekeeping';
   readonly #options: HousekeepingOptions;
   readonly #jobs: readonly { everyMs: number; dueAt: number; run: () => Promise<unknown> }[];
-  #timer: Timer | undefined;
-  #running: Promise<void> = Promise.resolve();
-  #stopped = false;
+  readonly #repeating: Repeating;
 
   constructor(options: HousekeepingOptions) {
     this.#options = options;
+    this.#repeating = new Repeating(options.clock, TICK_MS, () => this.#runDue());
     const job = (everyMs: number, run: () => Promise<unknown>) => ({ everyMs, dueAt: 0, run });
     this.#jobs = [
       job(TICK_MS, () => options.lastHeard.write()),
@@ -40,27 +39,18 @@ export class Housekeeping implements Component {
   }
 
   async start(): Promise<void> {
-    this.#schedule();
+    this.#repeating.start();
   }
 
   async stop(): Promise<void> {
-    this.#stopped = true;
-    this.#timer?.cancel();
-    await this.#running;
+    await this.#repeating.stop();
     await this.#options.lastHeard.write().catch(() => undefined);
-  }
-
-  #schedule(): void {
-    if (this.#stopped) return;
-    this.#timer = this.#options.clock.after(TICK_MS, () => {
-      this.#running = this.#runDue().then(() => this.#schedule());
-    });
   }
 
   async #runDue(): Promise<void> {
     const { clock, logger } = this.#options;
     for (const job of this.#jobs) {
-      if (this.#stopped || clock.monotonic() < job.dueAt) continue;
+      if (!this.#repeating.running || clock.monotonic() < job.dueAt) continue;
       job.dueAt = clock.monotonic() + job.everyMs;
       await job.run().catch((error) => logger.error({ error }, 'housekeeping failed'));
     }

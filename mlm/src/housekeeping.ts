@@ -1,4 +1,4 @@
-import type { Clock, Component, Logger, Timer } from '@backhaul/runtime';
+import { type Clock, type Component, type Logger, Repeating } from '@backhaul/runtime';
 import { commitChanges, type Mailboxes, type Spool, type Store } from '@backhaul/spool';
 import type { Outbox } from '@backhaul/transport';
 import type { DownMarks } from './back-channel/down-marks.ts';
@@ -23,23 +23,19 @@ export interface HousekeepingOptions {
 export class Housekeeping implements Component {
   readonly name = 'housekeeping';
   readonly #options: HousekeepingOptions;
-  #timer: Timer | undefined;
-  #running = false;
-  #round: Promise<void> = Promise.resolve();
+  readonly #repeating: Repeating;
 
   constructor(options: HousekeepingOptions) {
     this.#options = options;
+    this.#repeating = new Repeating(options.clock, INTERVAL_MS, () => this.#tryLook());
   }
 
   async start(): Promise<void> {
-    this.#running = true;
-    this.#schedule();
+    this.#repeating.start();
   }
 
-  async stop(): Promise<void> {
-    this.#running = false;
-    this.#timer?.cancel();
-    await this.#round;
+  stop(): Promise<void> {
+    return this.#repeating.stop();
   }
 
   /** One look; resolves when what was found is committed. */
@@ -50,13 +46,12 @@ export class Housekeeping implements Component {
     await commitChanges(store, [marks.expire(clock.now())]);
   }
 
-  #schedule(): void {
-    if (!this.#running) return;
-    this.#timer = this.#options.clock.after(INTERVAL_MS, () => {
-      this.#round = this.look()
-        .catch((error) => this.#options.logger.warn({ error }, 'what is past its time could not be removed now'))
-        .finally(() => this.#schedule());
-    });
+  async #tryLook(): Promise<void> {
+    try {
+      await this.look();
+    } catch (error) {
+      this.#options.logger.warn({ error }, 'what is past its time could not be removed now');
+    }
   }
 
   async #expireSpool(): Promise<boolean> {

@@ -12,6 +12,7 @@ export * from './lifecycle.ts';
 export * from './logging.ts';
 export * from './metrics.ts';
 export * from './random.ts';
+export * from './repeating.ts';
 export * from './restore-mark.ts';
 export * from './run-role.ts';
 export * from './safe-log-fields.ts';

@@ -1,5 +1,5 @@
 import { type EventContent, writeStatus } from '@backhaul/envelope';
-import { type Clock, type Component, type Logger, type Timer, VERSION } from '@backhaul/runtime';
+import { type Clock, type Component, type Logger, Repeating, VERSION } from '@backhaul/runtime';
 import { commitChanges, type Store } from '@backhaul/spool';
 import type { Draft, Outbox } from '@backhaul/transport';
 import { ownMessage } from '../outbox/own-message.ts';
@@ -24,36 +24,23 @@ export interface HeartbeatOptions {
 export class Heartbeat implements Component {
   readonly name = 'heartbeat';
   readonly #options: HeartbeatOptions;
-  #timer: Timer | undefined;
-  #running = false;
-  #beating: Promise<void> = Promise.resolve();
+  readonly #beats: Repeating;
 
   constructor(options: HeartbeatOptions) {
     this.#options = options;
+    this.#beats = new Repeating(options.clock, options.intervalMs, () => this.#say([this.#status()]));
   }
 
   async start(): Promise<void> {
-    this.#running = true;
     await this.#say([this.#notice('cold-start', `proxy ${VERSION} has started`), this.#status()]);
-    this.#plan();
+    this.#beats.start();
   }
 
   async stop(): Promise<void> {
-    if (!this.#running) return;
-    this.#running = false;
-    this.#timer?.cancel();
-    await this.#beating;
+    if (!this.#beats.running) return;
+    await this.#beats.stop();
     await this.#say([this.#notice('shutdown', 'proxy is stopping')]);
     await this.#farewell();
-  }
-
-  #plan(): void {
-    const { clock, intervalMs } = this.#options;
-    this.#timer = clock.after(intervalMs, () => {
-      this.#beating = this.#say([this.#status()]).then(() => {
-        if (this.#running) this.#plan();
-      });
-    });
   }
 
   /** Waits until everything is sent, for a moment: without a parent the notice goes up after the next start. */

@@ -1,4 +1,4 @@
-import type { Clock, Component, Logger, Timer } from '@backhaul/runtime';
+import { type Clock, type Component, type Logger, Repeating } from '@backhaul/runtime';
 import type { Spool } from '@backhaul/spool';
 import { commitChanges, type Store } from '@backhaul/spool';
 import type { Outbox } from '@backhaul/transport';
@@ -22,35 +22,25 @@ export interface ExpiryOptions {
 export class Expiry implements Component {
   readonly name = 'expiry';
   readonly #options: ExpiryOptions;
-  #timer: Timer | undefined;
-  #looking: Promise<void> = Promise.resolve();
-  #running = false;
+  readonly #repeating: Repeating;
 
   constructor(options: ExpiryOptions) {
     this.#options = options;
+    this.#repeating = new Repeating(options.clock, LOOK_MS, () => this.#look());
   }
 
   async start(): Promise<void> {
-    this.#running = true;
-    this.#plan();
+    this.#repeating.start();
   }
 
-  async stop(): Promise<void> {
-    this.#running = false;
-    this.#timer?.cancel();
-    await this.#looking;
-  }
-
-  #plan(): void {
-    this.#timer = this.#options.clock.after(LOOK_MS, () => {
-      this.#looking = this.#look().finally(() => this.#running && this.#plan());
-    });
+  stop(): Promise<void> {
+    return this.#repeating.stop();
   }
 
   async #look(): Promise<void> {
     try {
       await this.#expireCommands();
-      while ((await this.#expireMessages()) > 0 && this.#running);
+      while ((await this.#expireMessages()) > 0 && this.#repeating.running);
     } catch (error) {
       this.#options.logger.debug({ error }, 'what is past its time stays until the store takes changes again');
     }
