@@ -188,6 +188,31 @@ describe('Artifacts and pushes', () => {
       expect((await test.api('GET', `/pushes/${id}`)).body.members[0].state).to.equal('pending');
     });
 
+    it('an MLM that refuses for good ends it for who is below and not at an end; one that will ask again does not', async () => {
+      const sha256 = await publish();
+      const { id } = (await test.api('POST', '/pushes', { artifact: sha256, group: 'site-a' })).body;
+      const manager = new Sender(mlm, '3'.repeat(16));
+      const refusal = (code: string) =>
+        manager.message(
+          { type: 'bulkDataResponse', request: id, status: 'refused', code, text: 'it cannot be fetched' },
+          { class: 'software', subclass: 'authorisation' },
+        );
+      const codes = async () =>
+        (await test.api('GET', `/pushes/${id}`)).body.members.map(
+          ({ state, code }: { state: string; code: string | null }) => code ?? state,
+        );
+      await test.accept(mlm, install(new Sender(proxies[0]!, '4'.repeat(16)), id, sha256, 'done'));
+      await test.accept(mlm, refusal('BH-E-BULK-SPACE'));
+      expect(await codes()).to.deep.equal(['done', 'pending', 'pending']);
+      await test.accept(mlm, refusal('BH-E-BULK-HASH'));
+      expect(await codes()).to.deep.equal(['done', 'BH-E-BULK-HASH', 'BH-E-BULK-HASH']);
+      expect(events.filter(({ body }) => body['push'] === id).map(({ topic }) => topic)).to.deep.equal([
+        'install.done',
+        'install.refused',
+        'install.refused',
+      ]);
+    });
+
     it('is for proxies only, and for somebody', async () => {
       const artifact = await publish();
       expect((await test.api('POST', '/pushes', { artifact, component: mlm })).body.code).to.equal('BH-E-TARGET');

@@ -169,9 +169,11 @@ describe('Bad input', function () {
     await fleet.upload({ manifest, signature, publicKey: key.publicKeyPem, bytes });
     writeFileSync(join(fleet.appserver.dataDirectory, 'artifacts', sha256), Buffer.alloc(bytes.length, 0x62));
     const { id } = await fleet.api<{ id: string }>('POST', '/pushes', { artifact: sha256, group: SITE });
-    await fleet.until('the MLM has said why', async () =>
-      JSON.stringify(await fleet.api('GET', `/pushes/${id}`)).includes('BH-E-BULK-HASH'),
-    );
+    const { members } = await fleet.until('the MLM has said why, for all below it', async () => {
+      const push = await fleet.api<{ members: { state: string; code: string }[] }>('GET', `/pushes/${id}`);
+      return push.members.every(({ state }) => state !== 'pending') && push;
+    });
+    expect(members.map(({ state, code }) => `${state} ${code}`)).to.deep.equal(Array(3).fill('refused BH-E-BULK-HASH'));
     expect(readdirSync(join(fleet.proxies[0]!.dataDirectory, 'software'))).to.not.include('agent');
   });
 

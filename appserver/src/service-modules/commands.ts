@@ -8,6 +8,7 @@ import type { Transaction } from '../store/database.ts';
 import { scopeColumns } from '../store/migrations.ts';
 import type { ScopeColumns } from '../store/schema.ts';
 import type { ScopedQueries } from '../store/scoped-queries.ts';
+import { componentsBelow } from './components-below.ts';
 import type { ArrivedMessage, HandleResult, ServiceModule } from './service-module.ts';
 
 export interface CommandTables {
@@ -216,8 +217,8 @@ const membersOf = (tx: Transaction, commandId: string) =>
   tx.db.selectFrom('commandMembers').select(['component', 'state']).where('commandId', '=', commandId);
 
 /**
- * An MLM on whose way a command ended says so itself: for the members that it names, or for all below it. Nobody speaks
- * for a component that is not below [DESIGN §7], and the member's own final word stands.
+ * An MLM on whose way a command ended says so itself: for the members that it names, or for all below it. A
+ * member's own final word stands.
  */
 async function membersSpokenFor(
   tx: Transaction,
@@ -226,20 +227,9 @@ async function membersSpokenFor(
   named: ReadonlySet<string> = new Set(),
 ): Promise<{ component: string; state: string }[]> {
   if (status === 'done' || status === 'accepted') return [];
-  const members = await tx.db
-    .withRecursive('below', (db) =>
-      db
-        .selectFrom('components')
-        .select('id')
-        .where('parent', '=', source)
-        .union(db.selectFrom('components').innerJoin('below', 'below.id', 'components.parent').select('components.id')),
-    )
-    .selectFrom('commandMembers')
-    .innerJoin('below', 'below.id', 'commandMembers.component')
-    .select(['component', 'state'])
-    .where('commandId', '=', request)
-    .execute();
-  return named.size === 0 ? members : members.filter(({ component }) => named.has(component));
+  const below = await componentsBelow(tx, source);
+  const isMeant = (id: string) => below.has(id) && (named.size === 0 || named.has(id));
+  return (await membersOf(tx, request).execute()).filter(({ component }) => isMeant(component));
 }
 
 const spokenFor = z.strictObject({ members: z.array(z.string()) });

@@ -1,4 +1,5 @@
 import { payloadOf, type SoftwareInstall, softwareInstall } from '@backhaul/envelope';
+import { ERRORS, isErrorCode } from '@backhaul/runtime';
 import { pushRoutes } from '../api/push-routes.ts';
 import type { Bus } from '../bus/bus.ts';
 import { type Html, html } from '../portal/html.ts';
@@ -8,6 +9,7 @@ import type { Transaction } from '../store/database.ts';
 import { type ColumnTypes, scopeColumns } from '../store/migrations.ts';
 import type { ScopeColumns } from '../store/schema.ts';
 import type { ScopedQueries } from '../store/scoped-queries.ts';
+import { componentsBelow } from './components-below.ts';
 import { type ArrivedMessage, type HandleResult, type ServiceModule, scopeColumnsOf } from './service-module.ts';
 
 export interface InstallTables {
@@ -92,7 +94,9 @@ export class Installs implements ServiceModule {
     const content = message.content();
     if (content.type === 'bulkDataResponse') {
       const state = content.status === 'granted' ? 'authorised' : 'refused';
-      return keepStep(tx, message, { push: content.request, state, code: content.code, reason: content.text });
+      const step = { push: content.request, state, code: content.code, reason: content.text };
+      const result = await keepStep(tx, message, step);
+      return result ?? (isFinalRefusal(step) ? this.#refuseBelow(tx, message, step) : undefined);
     }
     const step = payloadOf(softwareInstall, content);
     const result = await keepStep(tx, message, step);
@@ -114,6 +118,34 @@ export class Installs implements ServiceModule {
   async panel(queries: ScopedQueries, now: number): Promise<Html> {
     const items = await listInstalls(queries, 30);
     return section('installs', 'Installs', installTable(items, now), html`<span class="quiet">newest first</span>`);
+  }
+
+  /** An MLM that will not ask again speaks for the members below it that have not come to an end. */
+  async #refuseBelow(tx: Transaction, message: ArrivedMessage, { push, code, reason }: Step): Promise<undefined> {
+    const below = await componentsBelow(tx, message.header.source);
+    const open = await tx.db
+      .selectFrom('pushMembers')
+      .select('component')
+      .where('push', '=', push)
+      .where('state', 'not in', FINAL_STATES)
+      .execute();
+    const outcome = { state: 'refused', code: code ?? null, reason: reason ?? null, updatedAt: message.receivedAt };
+    for (const { component } of open.filter((member) => below.has(member.component))) {
+      await tx.db
+        .updateTable('pushMembers')
+        .set(outcome)
+        .where((eb) => eb.and({ push, component }))
+        .execute();
+      tx.afterCommit(() =>
+        this.#bus?.publish({
+          topic: 'install.refused',
+          at: message.receivedAt,
+          customer: message.scope.customer,
+          body: { push, state: 'refused', code, reason, component },
+        }),
+      );
+    }
+    return undefined;
   }
 
   async #advance(tx: Transaction, message: ArrivedMessage, step: SoftwareInstall): Promise<HandleResult> {
@@ -161,6 +193,11 @@ type Step = {
   code?: string | undefined;
   reason?: string | undefined;
 };
+
+/** One that may be repeated is asked again by the MLM until the push is over. */
+function isFinalRefusal({ state, code }: Step): boolean {
+  return state === 'refused' && code !== undefined && isErrorCode(code) && !ERRORS[code].retryable;
+}
 
 async function keepStep(tx: Transaction, message: ArrivedMessage, step: Step): Promise<HandleResult> {
   const push = await tx.db.selectFrom('pushes').select('id').where('id', '=', step.push).executeTakeFirst();
