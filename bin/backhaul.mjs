@@ -19,7 +19,9 @@ if (process.execve !== undefined && process.platform !== 'win32') {
   process.execve(node, command, env);
 }
 
-const child = spawn(command[0], command.slice(1), { stdio: 'inherit', env });
+// the channel says when this process is gone, even by kill -9: the other one then stops instead of running on unseen
+const child = spawn(command[0], command.slice(1), { stdio: ['inherit', 'inherit', 'inherit', 'ipc'], env });
+child.channel?.unref();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   // a terminal sends Ctrl-C to the whole group: the child has it already, this process only has to outlive it
   process.on(signal, () => {

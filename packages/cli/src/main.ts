@@ -10,6 +10,8 @@ import { VERBS } from './verbs/index.ts';
 
 export const EXIT = { done: 0, failed: 1, usage: 2 } as const;
 
+const FILE_TROUBLES = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT', 'ENOTDIR', 'EISDIR']);
+
 /** The `backhaul` command. Never throws; gives the exit code: 0 done, 1 failed, 2 wrong usage. */
 export function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
   return runCli(argv, {
@@ -85,7 +87,7 @@ function printResult(cli: CliContext, result: Result, json: boolean): number {
 
 /** Code, sentence, what exactly. The stack only when asked for. */
 function reportFailure(cli: CliContext, thrown: unknown, show: { json: boolean; debug: boolean }): number {
-  const error = toBackhaulError(thrown);
+  const error = fileTrouble(thrown) ?? toBackhaulError(thrown);
   if (show.json) cli.stdout.write(`${JSON.stringify({ error: error.toProblem() }, null, 2)}\n`);
   cli.stderr.write(`backhaul: ${error.code}: ${ERRORS[error.code].sentence}\n`);
   const detail = error.detail ?? unexpected(error);
@@ -93,6 +95,13 @@ function reportFailure(cli: CliContext, thrown: unknown, show: { json: boolean; 
   if (error.retryAfterMs) cli.stderr.write(`  Try again in ${Math.ceil(error.retryAfterMs / 1000)} s.\n`);
   if (show.debug) cli.stderr.write(`${stackOf(error)}\n`);
   return error.code === 'BH-E-USAGE' ? EXIT.usage : EXIT.failed;
+}
+
+/** The operator's disk or permissions, not our bug. */
+function fileTrouble(thrown: unknown): BackhaulError | undefined {
+  const { code, message, syscall } = (thrown ?? {}) as NodeJS.ErrnoException;
+  if (syscall === undefined || !FILE_TROUBLES.has(code ?? '')) return undefined;
+  return new BackhaulError('BH-E-FILE', { detail: message, cause: thrown });
 }
 
 function unexpected(error: BackhaulError): string | undefined {

@@ -101,6 +101,15 @@ describe('The command line', () => {
     );
   });
 
+  it('names the file that may not be used, and does not call it a bug', async () => {
+    const error = Object.assign(new Error("EACCES: permission denied, open '/data/store'"), {
+      ...{ code: 'EACCES', syscall: 'open', path: '/data/store' },
+    });
+    const { exitCode, stderr } = await runIn(folder, ['fail'], { verbs: [failing(error)] });
+    expect(exitCode).to.equal(1);
+    expect(stderr).to.include('BH-E-FILE').and.include('/data/store');
+  });
+
   it('shows the stack of the unexpected only with --debug', async () => {
     const verbs = [failing(new TypeError('oops'))];
     const plain = await runIn(folder, ['fail'], { verbs });

@@ -104,6 +104,7 @@ export const ERRORS = {
   'BH-E-USAGE': row(400, false, 'The command line is not understood. See --help.'),
   'BH-E-UNREACHABLE': row(502, true, 'The server does not answer. Is it running, and is the address right?'),
   'BH-E-STORE-SCHEMA': row(500, false, 'The store was written by a newer version of this program. Install that version, or restore a backup made before.'),
+  'BH-E-FILE': row(500, false, 'A file or folder cannot be used. The detail names it: whose is it, and is there room on its disk?'),
   'BH-E-INTERNAL': row(500, true, 'Something failed that should not. The log has the details under the request id.'),
 } as const satisfies Record<string, ErrorRow>;
 
