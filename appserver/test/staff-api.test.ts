@@ -1,5 +1,7 @@
 import { request as rawRequest } from 'node:https';
+import { connect as tlsConnect } from 'node:tls';
 import SwaggerParser from '@apidevtools/swagger-parser';
+import { FakeClock, until } from '@backhaul/testkit';
 import { expect } from 'chai';
 import { z } from 'zod';
 import { allRoutes } from '../src/api/all-routes.ts';
@@ -128,6 +130,36 @@ describe('Staff API', () => {
       expect([last.status, last.body.code]).to.deep.equal([429, 'BH-E-RATE']);
       expect(Number(last.headers['retry-after'])).to.be.within(1, 60);
       expect((await own.api('GET', '/status')).status).to.equal(200);
+      await own.stop();
+    });
+
+    it('T-A7: many wrong secrets at once are counted, too', async () => {
+      const own = await TestAppserver.create();
+      const wrong = () => own.api('GET', '/status', undefined, { authorization: 'Bearer wrong' });
+      const codes = (await Promise.all(Array.from({ length: 30 }, wrong))).map(({ body }) => body.code);
+      expect(codes.filter((code) => code === 'BH-E-AUTH')).to.have.length(10);
+      expect(codes.filter((code) => code === 'BH-E-RATE')).to.have.length(20);
+      await own.stop();
+    });
+
+    it('T-A7: a stranger whose form does not come on is cut, and one address cannot take all connections', async () => {
+      const clock = new FakeClock();
+      const own = await TestAppserver.create({ clock });
+      const { hostname, port } = new URL(own.appserver.staff.url);
+      const open = () =>
+        tlsConnect({ host: hostname, port: Number(port), rejectUnauthorized: false }).on('error', () => {});
+      const slow = open();
+      slow.write(`POST /portal/login HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n`);
+      slow.write('Content-Type: application/x-www-form-urlencoded\r\n\r\nsecret=');
+      let cut = false;
+      slow.on('close', () => (cut = true));
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      expect(cut).to.equal(false);
+      await clock.advance(10_000);
+      await until('the slow one is cut', () => cut);
+      const many = Array.from({ length: 140 }, open);
+      await until('those past the bound are cut', () => many.filter(({ destroyed }) => destroyed).length >= 12);
+      for (const socket of many) socket.destroy();
       await own.stop();
     });
 

@@ -1,9 +1,10 @@
 import { createServer, type Server } from 'node:https';
 import type { TlsOptions } from 'node:tls';
-import { boundAddress, type Component, closeServer, type Logger, listen } from '@backhaul/runtime';
+import { boundAddress, boundPerAddress, type Component, closeServer, type Logger, listen } from '@backhaul/runtime';
 import type { Express } from 'express';
 
 const MAX_CONNECTIONS = 256;
+const CONNECTIONS_PER_ADDRESS = 64;
 const DRAIN_MS = 5_000;
 
 export interface HttpsListenerOptions {
@@ -38,6 +39,7 @@ export class HttpsListener implements Component {
     server.headersTimeout = 10_000;
     server.requestTimeout = 30_000;
     server.maxConnections = MAX_CONNECTIONS;
+    boundPerAddress(server, CONNECTIONS_PER_ADDRESS);
     server.on('tlsClientError', (error) => logger.debug({ listener: this.name, error }, 'TLS handshake failed'));
     server.on('clientError', (_error, socket) => socket.destroy());
     await listen(server, { host, port });

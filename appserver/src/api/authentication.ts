@@ -2,7 +2,7 @@ import { createHash, scrypt, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { promisify } from 'node:util';
 import { BackhaulError, type Random, writeFileAtomic } from '@backhaul/runtime';
-import { RateLimiterMemory } from 'rate-limiter-flexible';
+import { RateLimiterMemory, type RateLimiterRes } from 'rate-limiter-flexible';
 import type { Database } from '../store/database.ts';
 import type { Facts } from '../store/facts.ts';
 import { EVERYTHING, type Scope } from '../store/scope.ts';
@@ -68,17 +68,20 @@ export class AdminSecret implements Authentication {
   async verify(secret: string, address: string): Promise<boolean> {
     const fast = createHash('sha256').update(secret).digest();
     if (this.#proven && timingSafeEqual(fast, this.#proven)) return true;
-    await this.#requirePatience(address);
+    await this.#takeTry(address);
     const right = secret.length <= SECRET_MAX_LENGTH && (await matches(secret, this.#options.facts.require(FACT)));
-    if (right) this.#proven = fast;
-    else await this.#failures.consume(address).catch(() => undefined);
+    if (right) {
+      this.#proven = fast;
+      await this.#failures.reward(address);
+    }
     return right;
   }
 
-  async #requirePatience(address: string): Promise<void> {
-    const tries = await this.#failures.get(address);
-    if (tries && tries.consumedPoints >= FAILURES.points)
+  /** Counted before it is looked at, so that many at once are no way around the count. */
+  async #takeTry(address: string): Promise<void> {
+    await this.#failures.consume(address).catch((tries: RateLimiterRes) => {
       throw new BackhaulError('BH-E-RATE', { retryAfterMs: tries.msBeforeNext });
+    });
   }
 }
 

@@ -1,9 +1,10 @@
 import { createServer, type Server } from 'node:https';
 import type { Socket } from 'node:net';
 import { serverOnlyTlsOptions, type TlsMaterial } from '@backhaul/identity';
-import { boundAddress, type Component, type Logger, listen } from '@backhaul/runtime';
+import { boundAddress, boundPerAddress, type Component, type Logger, listen } from '@backhaul/runtime';
 import express, { type Express, type RequestHandler } from 'express';
 import helmet from 'helmet';
+import { NOTHING } from '../store/scope.ts';
 import { problemHandler } from './problem.ts';
 
 /** What is under way at a stop may take this long. */
@@ -11,7 +12,10 @@ const DRAIN_MS = 5_000;
 const HEADERS_TIMEOUT_MS = 10_000;
 /** An upload may take a while; a slow one shows in the byte count, not here. */
 const REQUEST_TIMEOUT_MS = 3_600_000;
+/** For the body of somebody who has not said who he is [T-A7]. */
+const STRANGER_TIMEOUT_MS = 10_000;
 const CONNECTIONS = 512;
+const CONNECTIONS_PER_ADDRESS = 128;
 
 export interface StaffListenerOptions {
   readonly host: string;
@@ -39,11 +43,12 @@ export class StaffListener implements Component {
   }
 
   async start(): Promise<void> {
-    const { host, port, tls, routers, logger } = this.#options;
-    const server = createServer(serverOnlyTlsOptions(tls()), staffApp(routers, logger));
+    const { host, port, tls, logger } = this.#options;
+    const server = createServer(serverOnlyTlsOptions(tls()), staffApp(this.#options));
     server.headersTimeout = HEADERS_TIMEOUT_MS;
     server.requestTimeout = REQUEST_TIMEOUT_MS;
     server.maxConnections = CONNECTIONS;
+    boundPerAddress(server, CONNECTIONS_PER_ADDRESS);
     server.on('tlsClientError', (_error, socket: Socket) => socket.destroy());
     server.on('connect', (_request, socket) => socket.destroy());
     await listen(server, { host, port });
@@ -64,17 +69,34 @@ export class StaffListener implements Component {
 }
 
 /** The express application: headers, routers, refusals. */
-export function staffApp(routers: StaffListenerOptions['routers'], logger: Logger): Express {
+export function staffApp({
+  routers,
+  logger,
+  after,
+}: Pick<StaffListenerOptions, 'routers' | 'logger' | 'after'>): Express {
   const app = express();
   app.disable('x-powered-by');
   app.set('etag', false);
   app.set('query parser', 'simple');
   app.set('strict routing', true);
   app.set('case sensitive routing', true);
+  app.use(hurryStrangers(after));
   app.use(securityHeaders());
   for (const [path, router] of routers) app.use(path, router);
   app.use(problemHandler(logger));
   return app;
+}
+
+/** Only an upload may take its time, and the API reads none before it knows who sends it. */
+function hurryStrangers(after: StaffListenerOptions['after']): RequestHandler {
+  return (request, response, next) => {
+    const timer = after(STRANGER_TIMEOUT_MS, () => {
+      const scope = response.locals['scope'] ?? NOTHING;
+      if (!request.complete && scope === NOTHING) request.destroy();
+    });
+    response.once('close', () => request.complete && timer.cancel());
+    next();
+  };
 }
 
 /** Nothing from elsewhere, no script at all, no frame around it. */

@@ -1,4 +1,4 @@
-import type { Server } from 'node:net';
+import type { Server, Socket } from 'node:net';
 import { BackhaulError } from './errors.ts';
 
 /** Binds a server to host and port (0: any free one) or to a socket path. Throws BH-E-PORT when it is taken or not allowed. */
@@ -31,6 +31,22 @@ export function closeServer(server: Server & { closeAllConnections?(): void }, g
       clearTimeout(cut);
       resolve();
     });
+  });
+}
+
+/** One address may have so many connections open, before and after the handshake; one too many is destroyed [T-A7]. */
+export function boundPerAddress(server: Server, most: number): void {
+  const open = new Map<string, number>();
+  server.on('connection', (socket: Socket) => {
+    const address = socket.remoteAddress ?? '';
+    const count = (open.get(address) ?? 0) + 1;
+    open.set(address, count);
+    socket.once('close', () => {
+      const left = (open.get(address) ?? 0) - 1;
+      if (left > 0) open.set(address, left);
+      else open.delete(address);
+    });
+    if (count > most) socket.destroy();
   });
 }
 
