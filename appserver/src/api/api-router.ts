@@ -9,24 +9,20 @@ import type { Services } from './services.ts';
 
 const BODY_BYTES = 1024 * 1024;
 
-/** The way of a request, the same for every route. */
-export const REQUEST_STEPS = [
-  'authenticate',
-  'parse body',
-  'check parameters',
-  'handle within the scope',
-  'answer',
-] as const;
+interface RouteContext {
+  readonly services: Services;
+  readonly authentication: Authentication;
+}
+
+/** The way of a request, the same for every route: each step gives the handlers it takes. */
+export const REQUEST_STEPS = [authenticate, parseBody, answer] as const;
 
 /** Express over the list of routes. Methods that a path does not have are refused as such, everything else is not there. */
 export function apiRouter(routes: readonly Route[], services: Services, authentication: Authentication): Router {
   const router = express.Router({ caseSensitive: true, strict: true });
-  const parseJson = express.json({ limit: BODY_BYTES, strict: true, type: ['application/json'] });
+  const context = { services, authentication };
   for (const route of routes) {
-    const parse = route.body && !route.upload ? [requireJson, parseJson] : [];
-    router[route.method](route.path, authenticate(route, authentication), ...parse, (request, response) =>
-      answer(route, services, request, response),
-    );
+    router[route.method](route.path, ...REQUEST_STEPS.flatMap((step) => step(route, context)));
   }
   for (const [path, list] of Map.groupBy(routes, (route) => route.path)) router.all(path, refuseMethod(list));
   router.use((request) => {
@@ -35,11 +31,17 @@ export function apiRouter(routes: readonly Route[], services: Services, authenti
   return router;
 }
 
-function authenticate(route: Route, authentication: Authentication): RequestHandler {
+function authenticate(route: Route, { authentication }: RouteContext): RequestHandler {
   return async (request, response, next) => {
     response.locals['scope'] = route.auth === 'public' ? NOTHING : await authentication.scopeOf(request);
     next();
   };
+}
+
+const parseJson = express.json({ limit: BODY_BYTES, strict: true, type: ['application/json'] });
+
+function parseBody(route: Route): RequestHandler[] {
+  return route.body && !route.upload ? [requireJson, parseJson] : [];
 }
 
 const JSON_TYPE = /^application\/json(?: *; *charset="?utf-8"?)?$/i;
@@ -59,7 +61,12 @@ function refuseMethod(routes: readonly Route[]): RequestHandler {
   };
 }
 
-async function answer(route: Route, services: Services, request: Request, response: Response): Promise<void> {
+function answer(route: Route, { services }: RouteContext): RequestHandler {
+  return (request, response) => handle(route, services, request, response);
+}
+
+/** Parameters checked, then the route's own part within the scope of who asks. */
+async function handle(route: Route, services: Services, request: Request, response: Response): Promise<void> {
   const given: RouteRequest<unknown, unknown, unknown> = {
     params: check(route.params, request.params, 'BH-E-QUERY'),
     query: check(route.query, request.query, 'BH-E-QUERY'),

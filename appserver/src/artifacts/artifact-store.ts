@@ -12,15 +12,6 @@ import type { Database } from '../store/database.ts';
 import type { ArtifactRow } from '../store/schema.ts';
 import { type ReceivedForm, readForm } from './upload-form.ts';
 
-/** The way of an upload. Nothing is published before every step has passed. */
-export const PUBLISH_STEPS = [
-  'receive to a temporary file, hashing',
-  'check hash and size',
-  'check signature',
-  'sync and rename',
-  'commit the row',
-] as const;
-
 /** Left free on the disk whatever is uploaded. */
 const RESERVED_DISK_BYTES = 256 * 1024 * 1024;
 
@@ -55,8 +46,9 @@ export class ArtifactStore {
   }
 
   /**
-   * Takes a multipart form (file, manifest, signature, publicKey) and publishes it. The same bytes may be published again
-   * under another manifest or key; pushes made before keep the one they were made with.
+   * Takes a multipart form (file, manifest, signature, publicKey) and publishes it: nothing is seen before the row is
+   * committed, last. The same bytes may be published again under another manifest or key; pushes made before keep the one
+   * they were made with.
    * @throws BH-E-BULK-HASH, BH-E-SIGNATURE, BH-E-SCHEMA, BH-E-LIMIT-REQUEST, BH-E-BULK-SPACE
    */
   async publish(incoming: IncomingMessage): Promise<ArtifactRow> {

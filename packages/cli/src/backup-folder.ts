@@ -16,6 +16,9 @@ import {
 import { z } from 'zod';
 import { runningPid } from './running-pid.ts';
 
+const file = z.strictObject({ path: z.string(), mode: z.int(), size: z.int(), sha256: z.string() });
+const link = z.strictObject({ path: z.string(), target: z.string() });
+const folder = z.strictObject({ path: z.string(), mode: z.int() });
 /**
  * A backup is a folder: `files/` with a copy of a data folder, and `manifest.json`, written last, with the hash of every
  * file. Without a manifest it is no backup.
@@ -23,11 +26,6 @@ import { runningPid } from './running-pid.ts';
  * What may be running meanwhile: the certificate authority (its files are replaced as a whole) and the application
  * server's SQL store (copied by SQLite itself, in one transaction). A LevelDB store may not: its process must be stopped.
  */
-export const BACKUP_STEPS = ['refuseRunningStore', 'copyFiles', 'refuseChangedFiles', 'writeManifest'] as const;
-
-const file = z.strictObject({ path: z.string(), mode: z.int(), size: z.int(), sha256: z.string() });
-const link = z.strictObject({ path: z.string(), target: z.string() });
-const folder = z.strictObject({ path: z.string(), mode: z.int() });
 const manifestShape = z.strictObject({
   format: z.literal(1),
   version: z.string(),

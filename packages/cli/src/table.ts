@@ -56,12 +56,3 @@ function renderLine<Row>(line: readonly string[], columns: readonly Column<Row>[
     .join(GAP)
     .trimEnd();
 }
-
-/** `name: value` lines with the values under each other. */
-export function renderPairs(pairs: readonly (readonly [string, string | number | undefined])[]): string {
-  const width = pairs.reduce((widest, [name]) => Math.max(widest, columnsOf(name)), 0);
-  return pairs
-    .filter(([, value]) => value !== undefined)
-    .map(([name, value]) => `${name.padEnd(width)}  ${printable(String(value))}`)
-    .join('\n');
-}

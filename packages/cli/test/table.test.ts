@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { type Column, renderPairs, renderTable } from '../src/table.ts';
+import { type Column, renderTable } from '../src/table.ts';
 import { columnsOf, printable, printableLines } from '../src/terminal-text.ts';
 
 const COLUMNS: readonly Column<{ id: string; text?: string }>[] = [
@@ -61,16 +61,6 @@ describe('Tables', () => {
         for (const line of renderTable(rows, columns, 20).split('\n')) expect(columnsOf(line)).to.be.at.most(20);
       }),
     );
-  });
-
-  it('put values under each other', () => {
-    expect(
-      renderPairs([
-        ['a', 1],
-        ['long', 'x'],
-        ['none', undefined],
-      ]),
-    ).to.equal('a     1\nlong  x');
   });
 });
 

@@ -8,16 +8,6 @@ import { applyEnvironment } from './env-overrides.ts';
 import { expandValues } from './expand-values.ts';
 import { unknownKeys } from './unknown-keys.ts';
 
-/** The way of a setting: file, then environment, then what the command line says; then checked, filled in and frozen. */
-export const CONFIG_STEPS = [
-  'readFile',
-  'applyEnvironment',
-  'applyOverrides',
-  'expandValues',
-  'check',
-  'freeze',
-] as const;
-
 export interface LoadConfigOptions {
   readonly file?: string;
   readonly env: NodeJS.ProcessEnv;
@@ -31,7 +21,10 @@ interface Source {
   readonly lineOf: (path: ConfigPath) => number | undefined;
 }
 
-/** A role's settings. Throws BH-E-CONFIG naming file, line and key of everything that is wrong. */
+/**
+ * A role's settings: from the file, then the environment, then what the command line says; then checked, filled in and
+ * frozen. Throws BH-E-CONFIG naming file, line and key of everything that is wrong.
+ */
 export function loadConfig<S extends ZodType>(schema: S, options: LoadConfigOptions): z.output<S> {
   const source = options.file === undefined ? noFile : readSource(options.file);
   const withEnvironment = applyEnvironment(schema, source.value, options.env);
