@@ -14,6 +14,7 @@ const FILE_TROUBLES = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT', '
 
 /** The `backhaul` command. Never throws; gives the exit code: 0 done, 1 failed, 2 wrong usage. */
 export function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', ignoreClosedPipe);
   return runCli(argv, {
     env,
     directory: process.cwd(),
@@ -23,6 +24,11 @@ export function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<n
     clock: systemClock,
     random: systemRandom,
   });
+}
+
+/** Whoever read the output has gone (`| head`): no work ends for that. */
+function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
 }
 
 /** The same over any context. */

@@ -62,6 +62,15 @@ describe('The installed command', function () {
     expect((await backhaul(folder, 'prxy')).exitCode).to.equal(2);
   });
 
+  it('ends as usual when nobody reads its output any more', async () => {
+    const child = spawn(process.execPath, [BACKHAUL, '--help'], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
+    child.stdout.destroy();
+    let stderr = '';
+    child.stderr.on('data', (chunk) => (stderr += chunk));
+    expect(await new Promise((resolve) => child.on('close', resolve))).to.equal(0);
+    expect(stderr).to.equal('');
+  });
+
   it('says that a proxy without a certificate must be enrolled', async () => {
     const { exitCode, stderr } = await backhaul(folder, 'proxy', '--config', 'good.yaml');
     expect(exitCode).to.equal(1);
