@@ -244,6 +244,18 @@ describe('Receiver', () => {
     expect(await held()).to.be.at.most(SOURCE_INTERVALS);
   });
 
+  it('T-A35: receipts cost the same however long the account of their stream is', async () => {
+    const source = sender();
+    const range = (at: number) =>
+      ({ source: source.id, epoch: source.epoch, lane: 4, from: at, to: at, reason: 'filtered' }) as const;
+    const began = performance.now();
+    for (let from = 1; from < 20_000; from += 2_000) {
+      const ranges = Array.from({ length: 2_000 }, (_, n) => ({ ...range(from + n), rule: `r${n % 2}` }));
+      expect(await test.accept(mlm, source.receipts(ranges, { lane: 6 }))).to.deep.equal([ACCEPTED]);
+    }
+    expect(performance.now() - began).to.be.below(9_000); // 1 s; 20 s when each range walks over those before it
+  }).timeout(30_000);
+
   it('an envelope that cannot be stored is undone alone: those that share its commit are accepted', async () => {
     const [source, other, by] = [sender(), sender(proxies[1]), sender(mlm)];
     const receipt = by.receipts([

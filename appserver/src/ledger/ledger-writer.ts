@@ -7,7 +7,10 @@ import type { SqlRow, Transaction } from '../store/database.ts';
 import type { TombstoneRow } from '../store/schema.ts';
 import { bury, type TombstoneChange, type TombstoneRange, unbury } from './tombstone-ranges.ts';
 
-const OVERLAPPING = `SELECT * FROM "tombstones" WHERE "source" = ? AND "epoch" = ? AND "lane" = ? AND "first" <= ? AND "last" >= ?`;
+const OF_STREAM = `SELECT * FROM "tombstones" WHERE "source" = ? AND "epoch" = ? AND "lane" = ?`;
+/** Ranges do not overlap [L3]: those that begin inside, and the one before. Never a walk over the stream [T-A35]. */
+const BEGIN_INSIDE = `${OF_STREAM} AND "first" > ? AND "first" <= ?`;
+const BEFORE = `${OF_STREAM} AND "first" <= ? ORDER BY "first" DESC LIMIT 1`;
 const DELETE = `DELETE FROM "tombstones" WHERE "source" = ? AND "epoch" = ? AND "lane" = ? AND "first" = ?`;
 const INSERT = `INSERT INTO "tombstones" ("source", "epoch", "lane", "first", "last", "reason", "rule", "aggregate", "at", "recordedAt",
   "customer", "site", "instance", "class") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)`;
@@ -84,7 +87,9 @@ async function overlapping(
   first: number,
   last: number,
 ): Promise<TombstoneRange[]> {
-  const rows = await tx.all<TombstoneRow>(OVERLAPPING, [source, epoch, lane, last, first]);
+  const before = await tx.all<TombstoneRow>(BEFORE, [source, epoch, lane, first]);
+  const inside = last > first ? await tx.all<TombstoneRow>(BEGIN_INSIDE, [source, epoch, lane, first, last]) : [];
+  const rows = [...before.filter((row) => row.last >= first), ...inside];
   return rows.map(
     ({ first, last, reason, rule, aggregate, at }) => ({ first, last, reason, rule, aggregate, at }) as TombstoneRange,
   );
