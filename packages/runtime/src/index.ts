@@ -1,4 +1,5 @@
 export * from './admin-listener.ts';
+export * from './certificate-watch.ts';
 export * from './clock.ts';
 export * from './common-config.ts';
 export * from './config/config-keys.ts';

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { warnOfCertificateEnd } from './certificate-watch.ts';
 import { writeFileAtomic } from './files.ts';
 import { type Component, startAll, stopAll } from './lifecycle.ts';
 import type { Logger } from './logging.ts';
@@ -19,6 +20,7 @@ export interface RunRoleOptions {
 
 /** Draining that takes longer than this ends hard: what was accepted is on disk. */
 const STOP_LIMIT_MS = 30_000;
+const CERTIFICATE_LOOK_MS = 12 * 3_600_000;
 /** After everything has stopped, something left open may keep the process this long. */
 const LINGER_LIMIT_MS = 3_000;
 
@@ -36,7 +38,10 @@ export async function runRole(options: RunRoleOptions): Promise<void> {
     const description = { pid: process.pid, role, version, ...options.describe() };
     await writeFileAtomic(runtimeFile, `${JSON.stringify(description, null, 2)}\n`);
     logger.info({ version, ...options.describe() }, 'started');
-    logger.info({ reason: await stopping.reason }, 'stopping');
+    const certificateWatch = watchCertificate(options);
+    const reason = await stopping.reason;
+    clearInterval(certificateWatch);
+    logger.info({ reason }, 'stopping');
     const limit = setTimeout(() => exitHard(logger, 'did not stop in time'), STOP_LIMIT_MS);
     await stopAll(components).finally(() => clearTimeout(limit));
     await rm(runtimeFile, { force: true });
@@ -46,6 +51,16 @@ export async function runRole(options: RunRoleOptions): Promise<void> {
     uninstall();
   }
   if (options.signal === undefined) setTimeout(() => process.exit(process.exitCode ?? 0), LINGER_LIMIT_MS).unref();
+}
+
+/** Once now and twice a day. */
+function watchCertificate({ dataDirectory, logger }: RunRoleOptions): NodeJS.Timeout {
+  const look = () =>
+    void warnOfCertificateEnd(dataDirectory, Date.now(), logger).catch((error) =>
+      logger.warn({ error }, 'the certificate of this component cannot be read'),
+    );
+  look();
+  return setInterval(look, CERTIFICATE_LOOK_MS).unref();
 }
 
 function awaitStop({ signal, logger }: RunRoleOptions): { reason: Promise<string>; release(): void } {
