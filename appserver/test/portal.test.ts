@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { html } from '../src/portal/html.ts';
+import { SUMMARY_LINES } from '../src/queries/summary.ts';
 import { Sender } from './support/sender.ts';
 import { TestAppserver } from './support/test-appserver.ts';
 
@@ -51,6 +52,23 @@ describe('Portal', () => {
     const { csrf, cookie } = await loginForm();
     return post('/portal/login', { secret, csrf }, { cookie });
   }
+
+  it('T-A35: classes, rules and places that a sender makes up do not make the page any longer', async () => {
+    const source = new Sender(proxy, 'cd'.repeat(8));
+    const ranges = Array.from({ length: 2_000 }, (_, n) => ({
+      ...{ source: proxy, epoch: source.epoch, lane: 4 as const, from: n + 1, to: n + 1 },
+      ...{ reason: 'filtered' as const, rule: `made up ${n}` },
+    }));
+    await test.accept(mlm, source.receipts(ranges, { lane: 6 }));
+    for (let n = 0; n < 500; n += 100) {
+      const odd = Array.from({ length: 100 }, (_, m) => source.data({}, { class: 'x-made-up', subclass: `s${n + m}` }));
+      await test.accept(mlm, ...odd);
+    }
+    const { body } = await test.api('GET', '/metrics-summary');
+    expect(body.removed).to.have.length(SUMMARY_LINES);
+    expect(body.messages).to.have.length(SUMMARY_LINES);
+    expect(body.filtered).to.equal(2_000);
+  });
 
   it('shows nothing without a session', async () => {
     const answer = await test.http('GET', '/portal');

@@ -50,21 +50,26 @@ export async function readLedger(queries: ScopedQueries, source: string | undefi
   };
 }
 
-/** Sums over everything, by reason, rule and place. */
-export async function ledgerTotals(queries: ScopedQueries) {
+const messagesOf = sql<number>`sum("last" - "first" + 1)`.as('messages');
+
+/** Sums over everything by reason, rule and place, the most first; senders choose rules and places, so there is a number. */
+export async function ledgerTotals(queries: ScopedQueries, limit: number) {
   const rows = await queries
     .from('tombstones')
-    .select(({ fn, eb }) => [
-      'reason',
-      'rule',
-      'at',
-      fn.sum<number>(eb(eb('last', '-', eb.ref('first')), '+', 1)).as('messages'),
-    ])
+    .select(['reason', 'rule', 'at', messagesOf])
     .groupBy(['reason', 'rule', 'at'])
+    .orderBy('messages', 'desc')
     .orderBy('reason')
     .orderBy('rule')
+    .limit(limit)
     .execute();
   return rows.map((row) => ({ ...row, messages: Number(row.messages) }));
+}
+
+/** The same by reason alone, whole. */
+export async function reasonTotals(queries: ScopedQueries) {
+  const rows = await queries.from('tombstones').select(['reason', messagesOf]).groupBy('reason').execute();
+  return new Map(rows.map(({ reason, messages }) => [reason, Number(messages)]));
 }
 
 async function listStreams(queries: ScopedQueries, source: string | undefined): Promise<StreamRow[]> {

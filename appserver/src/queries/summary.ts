@@ -1,20 +1,22 @@
 import type { ScopedQueries } from '../store/scoped-queries.ts';
-import { ledgerTotals } from './ledger.ts';
+import { ledgerTotals, reasonTotals } from './ledger.ts';
+
+/** Lines of each list, the most messages first: senders choose classes, rules and places [T-A35]. */
+export const SUMMARY_LINES = 200;
 
 /** What happened, in a few figures: messages by class, what was left out on the way and why, bytes above and below. */
 export async function readSummary(queries: ScopedQueries) {
-  const [classes, left, fetched, handedOut] = await Promise.all([
+  const [classes, left, reasons, fetched, handedOut] = await Promise.all([
     classTotals(queries),
-    ledgerTotals(queries),
+    ledgerTotals(queries, SUMMARY_LINES),
+    reasonTotals(queries),
     fetchTotals(queries),
     transferTotals(queries),
   ]);
-  const count = (reasons: readonly string[]) =>
-    left.filter(({ reason }) => reasons.includes(reason)).reduce((sum, { messages }) => sum + messages, 0);
   return {
     messages: classes,
-    filtered: count(['filtered']),
-    merged: count(['merged']),
+    filtered: reasons.get('filtered') ?? 0,
+    merged: reasons.get('merged') ?? 0,
     removed: left,
     transfers: { ...fetched, ...handedOut },
   };
@@ -31,10 +33,12 @@ async function classTotals(queries: ScopedQueries) {
       fn.sum<number>('bytes').as('bytes'),
     ])
     .groupBy(['class', 'subclass', 'direction'])
-    .orderBy('class')
-    .orderBy('subclass')
+    .orderBy('messages', 'desc')
+    .limit(SUMMARY_LINES)
     .execute();
-  return rows.map((row) => ({ ...row, class: row.class ?? '', direction: row.direction as 'up' | 'down' }));
+  return rows
+    .map((row) => ({ ...row, class: row.class ?? '', direction: row.direction as 'up' | 'down' }))
+    .toSorted((a, b) => (`${a.class}/${a.subclass}` < `${b.class}/${b.subclass}` ? -1 : 1));
 }
 
 async function fetchTotals(queries: ScopedQueries) {
