@@ -36,6 +36,15 @@ function describeApi(): void {
     expect(found.mode & 0o777).equal(0o660);
   });
 
+  it('T-A2: JSON nested without end is refused by code, wherever it stands', async () => {
+    const deep = '['.repeat(100_000) + ']'.repeat(100_000);
+    const bodies = [`{"instance":"${instance}","class":"x-test","subclass":"sample","data":${deep}}`, `[${deep}]`];
+    for (const body of bodies) {
+      const answer = await proxy.post('/v1/data', body);
+      expect([answer.status, answer.body.code]).deep.equal([400, 'BH-E-LIMIT-DEPTH']);
+    }
+  });
+
   it('gives the same support instance ID for the same management ID, and tells of it once', async () => {
     const again = await proxy.post('/v1/instances', {
       integrator,

@@ -5,6 +5,7 @@ import express from 'express';
 import { type IntegratorRoutesOptions, integratorRoutes } from './integrator-routes.ts';
 import { problemHandler } from './problem.ts';
 import { boundRequestBytes } from './request-bytes.ts';
+import { boundDepth } from './request-depth.ts';
 
 /** Linux takes no longer path for a Unix socket (108 bytes with the closing zero). */
 export const SOCKET_PATH_BYTES = 107;
@@ -73,6 +74,7 @@ export class IntegratorApi implements Component {
     });
     app.use(boundRequestBytes(maxRequestBytes));
     app.use(express.json({ limit: maxRequestBytes, strict: false, type: () => true, inflate: false }));
+    app.use(boundDepth);
     app.use(integratorRoutes({ ...this.#options, stopping: this.#stopping.signal }));
     app.use((request) => {
       throw new BackhaulError('BH-E-NOT-FOUND', { detail: `${request.method} ${request.path.slice(0, 128)}` });
