@@ -20,6 +20,7 @@ export async function runDemo(cli: CliContext, options: DemoOptions): Promise<Re
     report(run);
     if (run.result.ok && !options.once && !stop.wasAsked) {
       say(run, 'Running until Ctrl-C.');
+      tellEnds(run);
       await stop.asked;
       return {};
     }
@@ -29,6 +30,16 @@ export async function runDemo(cli: CliContext, options: DemoOptions): Promise<Re
     await run.stop();
     stop.release();
   }
+}
+
+/** Nobody starts a process of the demo again: whoever watches should know that it is gone. */
+function tellEnds(run: DemoRun): void {
+  for (const [name, child] of run.processes)
+    void child.exited.then(() => {
+      if (child.unexpectedEnd === undefined || run.stopping) return;
+      say(run, `${name} has ended (${child.unexpectedEnd}); its log: ${run.folder.logFile(name)}`);
+      say(run, '  The others go on and keep what they accept. Ctrl-C and a new start take up everything.');
+    });
 }
 
 async function runSteps(run: DemoRun): Promise<void> {

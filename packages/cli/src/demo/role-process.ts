@@ -62,6 +62,11 @@ export class RoleProcess {
     return this.#child?.pid;
   }
 
+  /** Resolves when the process has ended, whoever ended it. */
+  get exited(): Promise<void> {
+    return this.#exited;
+  }
+
   /** Set when the process ended without having been told to: `exit code 1`. */
   get unexpectedEnd(): string | undefined {
     return this.#stopping ? undefined : this.#end;
