@@ -12,10 +12,10 @@ import {
 import { LevelStore, type Removed } from '@backhaul/spool';
 import { RelayListener, renewEpochIfRestored, Uplink } from '@backhaul/transport';
 import type { MlmConfig } from './config.ts';
+import { Heartbeat } from './heartbeat.ts';
 import { type MlmCore, mlmCore } from './mlm-core.ts';
 import { Notices } from './notices.ts';
 import { type SelfIdentity, selfIdentity, uplinkTls } from './self-identity.ts';
-import { Heartbeat } from './status.ts';
 
 export interface MlmOptions {
   readonly config: MlmConfig;

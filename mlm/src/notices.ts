@@ -6,29 +6,23 @@ import type { Draft, Outbox } from '@backhaul/transport';
 const DRAIN_MS = 3_000;
 const LOOK_MS = 50;
 
+export interface NoticesOptions {
+  readonly self: string;
+  readonly own: Outbox;
+  readonly store: Store;
+  readonly spool: Spool;
+  readonly connected: () => boolean;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
 /** Says upward that the MLM has begun (`cold-start`) and that it ends on purpose (`shutdown`). */
 export class Notices implements Component {
   readonly name = 'notices';
-  readonly #options: {
-    readonly self: string;
-    readonly own: Outbox;
-    readonly store: Store;
-    readonly spool: Spool;
-    readonly connected: () => boolean;
-    readonly clock: Clock;
-    readonly logger: Logger;
-  };
+  readonly #options: NoticesOptions;
   #started = false;
 
-  constructor(options: {
-    self: string;
-    own: Outbox;
-    store: Store;
-    spool: Spool;
-    connected: () => boolean;
-    clock: Clock;
-    logger: Logger;
-  }) {
+  constructor(options: NoticesOptions) {
     this.#options = options;
   }
 

@@ -1,9 +1,7 @@
 import { createLogger, loadConfig, runRole, systemClock, systemRandom, VERSION } from '@backhaul/runtime';
+import { endWithStore } from '@backhaul/spool';
 import { mlmConfig } from './config.ts';
 import { mlmParts } from './mlm.ts';
-
-/** The exit code of a role whose store could not be opened again (sysexits: I/O error). */
-const STORE_FAILED = 74;
 
 export interface RunMlmOptions {
   readonly configFile?: string;
@@ -22,10 +20,7 @@ export async function runMlm({ configFile, env, overrides, signal }: RunMlmOptio
   });
   const logger = createLogger({ role: 'mlm', ...config.log });
   const { components, describe, store } = mlmParts({ config, clock: systemClock, random: systemRandom, logger });
-  store.onFailed((error) => {
-    logger.error({ error }, 'the store cannot be opened again, the process ends');
-    process.exit(STORE_FAILED);
-  });
+  endWithStore(store, logger);
   const role = { role: 'mlm', version: VERSION, dataDirectory: config.dataDirectory, logger, components, describe };
   await runRole(signal === undefined ? role : { ...role, signal });
 }

@@ -1,8 +1,8 @@
-import { type StatusNode, writeStatus } from '@backhaul/envelope';
+import type { StatusNode } from '@backhaul/envelope';
 import type { ModuleChain } from '@backhaul/modules';
-import { type Clock, type Component, type Logger, type Timer, VERSION } from '@backhaul/runtime';
-import { commitChanges, type Mailboxes, type Spool, type Store } from '@backhaul/spool';
-import type { Outbox, UplinkStatus } from '@backhaul/transport';
+import { type Clock, VERSION } from '@backhaul/runtime';
+import type { Mailboxes, Spool } from '@backhaul/spool';
+import type { UplinkStatus } from '@backhaul/transport';
 import type { Membership } from './membership/membership.ts';
 
 /** How it goes with the parent. */
@@ -59,73 +59,4 @@ function childNode({ mailboxes, heardAt }: StatusOptions, { id, kind }: { id: st
     detail: heard === undefined ? 'not heard since this MLM started' : `${waiting} messages in its mailbox`,
     children: [],
   };
-}
-
-/**
- * Says every so often that it is there, with the tree. While the parent does not answer none is made: a heartbeat speaks of
- * now, and a pile of old ones would only stand in the way of what has waited.
- */
-export class Heartbeat implements Component {
-  readonly name = 'heartbeat';
-  readonly #options: {
-    readonly tree: () => StatusNode;
-    readonly connected: () => boolean;
-    readonly own: Outbox;
-    readonly store: Store;
-    readonly intervalMs: number;
-    readonly clock: Clock;
-    readonly logger: Logger;
-  };
-  #timer: Timer | undefined;
-  #running = false;
-
-  constructor(options: {
-    tree: () => StatusNode;
-    connected: () => boolean;
-    own: Outbox;
-    store: Store;
-    intervalMs: number;
-    clock: Clock;
-    logger: Logger;
-  }) {
-    this.#options = options;
-  }
-
-  /** The first one goes at once, whatever the line. */
-  async start(): Promise<void> {
-    this.#running = true;
-    await this.#beat();
-    this.#schedule();
-  }
-
-  async stop(): Promise<void> {
-    this.#running = false;
-    this.#timer?.cancel();
-  }
-
-  async #beat(): Promise<void> {
-    const { own, store, tree, clock, logger } = this.#options;
-    try {
-      const content = writeStatus(clock.now(), tree());
-      const draft = {
-        lane: 4,
-        classification: 'infrastructure-administration',
-        class: 'infrastructure',
-        subclass: 'heartbeat',
-        content,
-      } as const;
-      await commitChanges(store, own.stageAll([draft]));
-    } catch (error) {
-      logger.warn({ error }, 'a heartbeat could not be stored');
-    }
-  }
-
-  #schedule(): void {
-    const { intervalMs, clock, connected } = this.#options;
-    if (!this.#running) return;
-    this.#timer = clock.after(intervalMs, () => {
-      const beaten = connected() ? this.#beat() : Promise.resolve();
-      void beaten.then(() => this.#schedule());
-    });
-  }
 }

@@ -1,8 +1,9 @@
 import { type EventContent, readContent, readStatus } from '@backhaul/envelope';
 import { silentLogger } from '@backhaul/runtime';
 import { expect } from 'chai';
+import { Heartbeat } from '../src/heartbeat.ts';
 import { Notices } from '../src/notices.ts';
-import { Heartbeat, statusTree } from '../src/status.ts';
+import { statusTree } from '../src/status.ts';
 import { MLM, messages, P1, PROXIES, TestMlm } from './test-mlm.ts';
 
 describe('what an MLM says of itself', () => {

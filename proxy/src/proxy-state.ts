@@ -1,8 +1,5 @@
 import type { Component, Logger } from '@backhaul/runtime';
-import type { Store } from '@backhaul/spool';
-
-/** Exit code of a role whose store could not be opened again (EX_IOERR). */
-const STORE_FAILED = 74;
+import { endWithStore, type Store } from '@backhaul/spool';
 
 interface Loadable {
   load(): Promise<unknown>;
@@ -22,21 +19,15 @@ export class ProxyState implements Component {
   }
 
   async start(): Promise<void> {
-    for (const part of this.#parts) await part.load();
-    this.#store.onReopened(() => this.#reload());
-    this.#store.onFailed((error) => {
-      this.#logger.error(
-        { error },
-        'the store could not be opened again; the process ends, what was accepted is on disk',
-      );
-      process.exit(STORE_FAILED);
-    });
+    await this.#load();
+    this.#store.onReopened(() => this.#load());
+    endWithStore(this.#store, this.#logger);
   }
 
   async stop(): Promise<void> {}
 
-  /** Parts of the spool package load themselves again; doing it twice is harmless. */
-  async #reload(): Promise<void> {
+  /** Parts of the spool package load themselves again after a reopening; doing it twice is harmless. */
+  async #load(): Promise<void> {
     for (const part of this.#parts) await part.load();
   }
 }

@@ -10,32 +10,26 @@ const RETRY_MS = 1_000;
 /** Windows are looked at this often at least; a clock that jumps must not keep one open. */
 const LOOK_MS = 5_000;
 
+export interface AggregationWindowsOptions {
+  readonly aggregation: Aggregation;
+  readonly modules: ModuleChain;
+  readonly own: Outbox;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly onMerged?: (messages: number) => void;
+}
+
 /** Ends the windows of groups that did not fill up: the aggregate in and its parts out in one commit [A2]. */
 export class AggregationWindows implements Component {
   readonly name = 'aggregation windows';
-  readonly #options: {
-    readonly aggregation: Aggregation;
-    readonly modules: ModuleChain;
-    readonly own: Outbox;
-    readonly store: Store;
-    readonly clock: Clock;
-    readonly logger: Logger;
-    readonly onMerged: (messages: number) => void;
-  };
+  readonly #options: AggregationWindowsOptions;
   #timer: Timer | undefined;
   #running = false;
   #flushing: Promise<void> = Promise.resolve();
 
-  constructor(options: {
-    aggregation: Aggregation;
-    modules: ModuleChain;
-    own: Outbox;
-    store: Store;
-    clock: Clock;
-    logger: Logger;
-    onMerged?: (messages: number) => void;
-  }) {
-    this.#options = { onMerged: () => {}, ...options };
+  constructor(options: AggregationWindowsOptions) {
+    this.#options = options;
   }
 
   async start(): Promise<void> {
@@ -84,7 +78,7 @@ export class AggregationWindows implements Component {
       const drafts = aggregateDrafts(modules, group, now, () => own.newId());
       const closed = { grown: new Map(), closed: [group] };
       await commitChanges(store, [...own.stageAll(drafts), aggregation.stage(closed)]); // [A2]
-      onMerged(group.parts.length);
+      onMerged?.(group.parts.length);
       return true;
     } catch (error) {
       logger.warn({ aggregate: id, error }, 'an aggregate could not be stored now');

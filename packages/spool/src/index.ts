@@ -1,4 +1,5 @@
 export type { DeadLetter } from './dead-letters.ts';
+export * from './end-with-store.ts';
 export * from './lane-queue.ts';
 export * from './level-mailboxes.ts';
 export * from './level-store.ts';
