@@ -152,6 +152,21 @@ describe('Bad input', function () {
     expect(stderr).to.not.match(STACK);
   });
 
+  it('a member that does not call: the MLM says for it that the command expired, the others answer', async () => {
+    const command = { destination: { group: SITE }, command: 'ping', expiresInMs: 1_500 };
+    const { id } = await fleet.api<{ id: string }>('POST', '/commands', command);
+    const { members } = await fleet.until('all have come to an end', async () => {
+      const seen = await fleet.api<{ members: { state: string; text: string }[] }>('GET', `/commands/${id}`);
+      return seen.members.every(({ state }) => state !== 'pending') && seen;
+    });
+    const silent = 'expired: not fetched in time';
+    expect(members.map(({ state, text }) => (state === 'done' ? state : `${state}: ${text}`))).to.deep.equal([
+      'done',
+      silent,
+      silent,
+    ]);
+  });
+
   it('an artifact whose signature or bytes do not match is not published', async () => {
     const { manifest, key, bytes } = artifact('1.0.0');
     const signature = signManifest(key.privateKeyPem, manifest);
