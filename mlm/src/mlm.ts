@@ -36,9 +36,10 @@ type Common = MlmOptions & { readonly self: SelfIdentity; readonly metrics: Metr
 
 /** An MLM: its core, and the network on both sides of it. Throws BH-E-CONFIG, BH-E-ID-MISSING. */
 export function mlmParts(options: MlmOptions): MlmParts {
-  const { config, clock, random, logger } = options;
+  const { config, clock, random } = options;
   const self = selfIdentity(config);
   const { id } = self.identity;
+  const logger = options.logger.child({ component: id });
   const metrics = new Metrics('mlm');
   const { ballastBytes } = config.spool;
   const store = new LevelStore({ directory: join(config.dataDirectory, 'store'), clock, logger, ballastBytes });
@@ -48,11 +49,11 @@ export function mlmParts(options: MlmOptions): MlmParts {
     parent: () => uplink.status(),
     onRevoked: (child) => listener.disconnect(child),
   });
-  const common: Common = { ...options, self, metrics, store };
+  const common: Common = { ...options, logger, self, metrics, store };
   const uplink = makeUplink(common, core);
   const listener = makeListener(common, core);
   const connected = () => uplink.status().connected;
-  const ready = () => readiness(store, core, listener.ready, connected());
+  const ready = () => readiness(store, core, listener.ready, uplink);
   const admin = new AdminListener({ ...config.admin, metrics, version: VERSION, ready, logger });
   const { state, modules, transfers, windows, housekeeping, own, spool, status } = core;
   const { intervalMs } = config.heartbeat;
@@ -102,15 +103,17 @@ function fetchRate({ transfers: { maxBytesPerSecond } }: MlmConfig) {
 }
 
 /** Ready is who takes messages; a parent that does not answer is shown, but what is accepted waits in the spool. */
-function readiness(store: LevelStore, { modules }: MlmCore, listening: boolean, connected: boolean): Readiness {
+function readiness(store: LevelStore, { modules }: MlmCore, listening: boolean, uplink: Uplink): Readiness {
   const out = modules.status().filter(({ state }) => state === 'taken-out');
   const faults = out.map(({ name, lastFault }) => `${name}: ${lastFault}`).join('; ');
   const { accepting } = store;
+  const { connected, parent, lastError, backlog } = uplink.status();
+  const silent = `${parent}: ${lastError?.code ?? 'not reached yet'}, ${backlog} messages wait`;
   const checks = {
     store: { ok: store.state === 'open', detail: store.state },
     accepting: { ok: accepting, detail: accepting ? 'there is disk space' : 'disk space is short' },
     listener: { ok: listening },
-    parent: { ok: connected, detail: connected ? 'connected' : 'it does not answer' },
+    parent: { ok: connected, detail: connected ? `${parent} answers` : silent },
     modules: { ok: out.length === 0, detail: faults || 'all running' },
   };
   return { ready: checks.store.ok && accepting && listening, checks };
