@@ -72,11 +72,12 @@ export class Appserver {
   readonly #modules: readonly ServiceModule[];
 
   constructor(options: AppserverOptions) {
-    const { config, clock, random, logger } = options;
+    const { config, clock, random } = options;
     const { dataDirectory, trustDomain } = config;
     const tls = loadTlsMaterial(dataDirectory);
-    this.#options = options;
     this.#self = selfOf(tls, trustDomain);
+    const logger = options.logger.child({ component: this.#self.id });
+    this.#options = { ...options, logger };
     this.#modules = [...builtInModules(), ...(options.modules ?? [])];
     this.database = new SqliteDatabase({ path: databasePath(dataDirectory), migrations: allMigrations(this.#modules) });
     this.#facts = new Facts(this.database);
