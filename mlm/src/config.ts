@@ -1,6 +1,6 @@
 import { moduleConfig } from '@backhaul/modules';
 import { commonConfig } from '@backhaul/runtime';
-import { parentConfig, uplinkConfig } from '@backhaul/transport';
+import { parentConfig, spoolConfig, uplinkConfig } from '@backhaul/transport';
 import { z } from 'zod';
 
 const positive = () => z.int().positive();
@@ -41,17 +41,7 @@ export const mlmConfig = z.strictObject({
     .default([])
     .describe('service modules, asked in this order about messages on their way up'),
   spool: z
-    .strictObject({
-      maxBytes: positive()
-        .default(4096 * MIB)
-        .describe('bytes the spool may hold'),
-      maxMessages: positive().default(4_000_000).describe('messages the spool may hold'),
-      ballastBytes: z
-        .int()
-        .min(0)
-        .default(16 * MIB)
-        .describe('file kept to be freed when the disk is full, so that the store can be reopened'),
-    })
+    .strictObject(spoolConfig({ maxBytes: 4096 * MIB, maxMessages: 4_000_000 }))
     .prefault({})
     .describe('the durable queue towards the parent'),
   mailboxes: z

@@ -41,8 +41,9 @@ export function mlmParts(options: MlmOptions): MlmParts {
   const { id } = self.identity;
   const logger = options.logger.child({ component: id });
   const metrics = new Metrics('mlm');
-  const { ballastBytes } = config.spool;
-  const store = new LevelStore({ directory: join(config.dataDirectory, 'store'), clock, logger, ballastBytes });
+  const { ballastBytes, reserveBytes } = config.spool;
+  const space = { ballastBytes, ...(reserveBytes === undefined ? {} : { reserveBytes }) };
+  const store = new LevelStore({ directory: join(config.dataDirectory, 'store'), clock, logger, ...space });
   const core = mlmCore({
     ...{ self: id, config, store, clock, random, logger, metrics },
     fetch: (sha256, size, toPath, how) => uplink.fetchArtifact(sha256, size, toPath, { ...how, ...fetchRate(config) }),

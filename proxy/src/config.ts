@@ -1,6 +1,6 @@
 import { LIMITS } from '@backhaul/envelope';
 import { commonConfig } from '@backhaul/runtime';
-import { parentConfig, uplinkConfig } from '@backhaul/transport';
+import { parentConfig, spoolConfig, uplinkConfig } from '@backhaul/transport';
 import { z } from 'zod';
 
 const positive = () => z.int().positive();
@@ -48,12 +48,7 @@ export const proxyConfig = z.strictObject({
     ),
   uplink: z.strictObject(uplinkConfig).prefault({}).describe('sending to the parent'),
   spool: z
-    .strictObject({
-      maxBytes: positive()
-        .default(1024 * 1024 * 1024)
-        .describe('bytes the spool may hold'),
-      maxMessages: positive().default(2_000_000).describe('messages the spool may hold'),
-    })
+    .strictObject(spoolConfig({ maxBytes: 1024 * 1024 * 1024, maxMessages: 2_000_000 }))
     .prefault({})
     .describe('the durable queue towards the parent'),
   api: z

@@ -59,7 +59,10 @@ export function buildProxy(options: ProxyOptions): Proxy {
   const installerSocket = join(config.dataDirectory, 'installer.sock');
   for (const path of [socketPath, installerSocket]) checkSocketPath(path);
 
-  const store = options.store ?? new LevelStore({ directory: join(config.dataDirectory, 'store'), clock, logger });
+  const { ballastBytes, reserveBytes } = config.spool;
+  const space = { ballastBytes, ...(reserveBytes === undefined ? {} : { reserveBytes }) };
+  const store =
+    options.store ?? new LevelStore({ directory: join(config.dataDirectory, 'store'), clock, logger, ...space });
   const numbering = new SequenceCounter({ store, random, prefix: 'numbers' });
   const restored = { load: () => renewAfterRestore(config.dataDirectory, { store, numbering, logger }) };
   const spool = new LaneQueue({

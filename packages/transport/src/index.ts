@@ -11,5 +11,5 @@ export type { Parent } from './parent-link.ts';
 export * from './relay-listener.ts';
 export * from './types.ts';
 export * from './uplink.ts';
-export { parentConfig, uplinkConfig } from './uplink-config.ts';
+export { parentConfig, spoolConfig, uplinkConfig } from './uplink-config.ts';
 export { MAX_WAIT_SECONDS, WIRE_HEADERS } from './wire-headers.ts';

@@ -30,3 +30,23 @@ export const uplinkConfig = {
   maxMessages: z.int().min(1).max(LIMITS.messages).default(LIMITS.messages).describe('messages in one envelope'),
   window: z.int().min(1).max(LIMITS.window).default(LIMITS.window).describe('envelopes in flight'),
 };
+
+const positive = () => z.int().min(1);
+
+/** The keys of the section `spool`, with the role's own sizes. */
+export const spoolConfig = (defaults: { maxBytes: number; maxMessages: number }) => ({
+  maxBytes: positive().default(defaults.maxBytes).describe('bytes the spool may hold'),
+  maxMessages: positive().default(defaults.maxMessages).describe('messages the spool may hold'),
+  ballastBytes: z
+    .int()
+    .min(0)
+    .default(16 * 1024 * 1024)
+    .describe('file kept to be freed when the disk is full, so that the store can be reopened'),
+  reserveBytes: z
+    .int()
+    .min(0)
+    .optional()
+    .describe(
+      'free disk space below which nothing new is accepted; 5 % of the disk, from 256 MiB to 1 GiB, when left out',
+    ),
+});
