@@ -2,7 +2,7 @@ import { createPublicKey, generateKeyPair, type KeyObject, sign, verify } from '
 import { isIP } from 'node:net';
 import { promisify } from 'node:util';
 import { BackhaulError } from '@backhaul/runtime';
-import forge from 'node-forge';
+import type Forge from 'node-forge';
 import { type AltNames, NO_NAMES, OID, readAltNames, readExtensions } from './certificate-names.ts';
 import type { Identity } from './component-identity.ts';
 import { children, type DerNode, expectTag, oidText, readDer, TAG } from './der.ts';
@@ -47,6 +47,7 @@ export async function newCertificateRequest(
   identity: Identity,
   names: readonly string[] = [],
 ): Promise<string> {
+  const { default: forge } = await import('node-forge'); // large, and needed once in the life of a certificate
   const request = forge.pki.createCertificationRequest();
   const spkiPem = createPublicKey({ key: key.spki, format: 'der', type: 'spki' }).export({
     type: 'spki',
@@ -60,13 +61,16 @@ export async function newCertificateRequest(
   const open = request as any;
   open.md = forge.md.sha256.create();
   open.siginfo.algorithmOid = open.signatureOid = OID.sha256WithRsa;
-  open.certificationRequestInfo = forgePki.getCertificationRequestInfo(request);
+  open.certificationRequestInfo = (forge.pki as unknown as UntypedPki).getCertificationRequestInfo(request);
   const info = Buffer.from(forge.asn1.toDer(open.certificationRequestInfo).getBytes(), 'latin1');
   request.signature = (await signAsync('sha256', info, key.privateKeyPem)).toString('latin1');
   return forge.pki.certificationRequestToPem(request);
 }
 
-const forgePki = forge.pki as unknown as { getCertificationRequestInfo(request: object): forge.asn1.Asn1 };
+/** Documented by forge, not in its types. */
+interface UntypedPki {
+  getCertificationRequestInfo(request: object): Forge.asn1.Asn1;
+}
 
 /** What a certificate request asks for, after its own signature has been verified. */
 export interface CertificateRequest {

@@ -1,5 +1,5 @@
+import { createRequire } from 'node:module';
 import { type Logger as Pino, pino } from 'pino';
-import pretty from 'pino-pretty';
 import type { Logger } from './logging.ts';
 import { safeFields, safeText } from './safe-log-fields.ts';
 
@@ -31,6 +31,8 @@ function openDestination(options: LoggerOptions): pino.DestinationStream {
   const terminal = options.destination === undefined && process.stdout.isTTY === true;
   const format = options.format ?? 'auto';
   if (format === 'pretty' || (format === 'auto' && terminal)) {
+    // loaded for a terminal only: a service writes JSON
+    const pretty = createRequire(import.meta.url)('pino-pretty') as typeof import('pino-pretty');
     return pretty({
       messageKey: 'message',
       colorize: terminal,
