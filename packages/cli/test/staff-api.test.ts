@@ -172,6 +172,17 @@ describe('Client verbs', () => {
     expect((await run('send', '--group', 'site-a', 'ping', '--wait')).exitCode).to.equal(0);
   });
 
+  it('show of a long answer what a person wants at a glance', async () => {
+    const result = { version: '1.2.3', uplink: { connected: true }, noise: 'x'.repeat(500) };
+    api.answers['POST /commands'] = { body: { id: 'one' } };
+    api.answers['GET /commands/one'] = {
+      body: { id: 'one', members: [{ component: 'c1.p1', state: 'done', result }] },
+    };
+    const { stdout } = await run('send', '--group', 'site-a', 'get-status', '--wait');
+    expect(stdout).to.include('version 1.2.3, uplink …, noise xxx');
+    expect(Math.max(...stdout.split('\n').map((line) => line.length))).to.be.below(160);
+  });
+
   it('want either a group or a component', async () => {
     for (const more of [[], ['--group', 'a', '--component', 'b']]) {
       expect((await run('send', 'ping', ...more)).exitCode).to.equal(2);

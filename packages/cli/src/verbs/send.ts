@@ -100,7 +100,21 @@ function shown(document: CommandDocument, width: number | undefined, judged: boo
   return { json: document, text, exitCode: judged && !allDone ? 1 : 0 };
 }
 
+/** Characters of an answer shown in the table; `--json` shows it whole. */
+const LINE = 120;
+
+/** The plain values of an answer, its depths as `…`: what a person wants at a glance. */
 function asLine(result: unknown): string | undefined {
   if (result === undefined || result === null) return undefined;
-  return typeof result === 'string' ? result : JSON.stringify(result);
+  if (typeof result !== 'object') return cut(String(result));
+  const fields = Object.entries(result).map(([key, value]) => `${key} ${isDeep(value) ? '…' : String(value)}`);
+  return cut(fields.join(', '));
+}
+
+function isDeep(value: unknown): boolean {
+  return typeof value === 'object' && value !== null;
+}
+
+function cut(text: string): string {
+  return text.length <= LINE ? text : `${text.slice(0, LINE - 1)}…`;
 }
