@@ -324,6 +324,23 @@ describe('Receiver', () => {
       expect(await line(source)).to.include({ merged: 10, held: 0, unexplained: 0 });
     });
 
+    it('T-A36: what one MLM holds is not merged by another that knows the id of the aggregate', async () => {
+      const [source, by] = [sender(), sender(mlm)];
+      const aggregate = by.data();
+      const held = {
+        source: source.id,
+        epoch: source.epoch,
+        lane: 6 as const,
+        from: 1,
+        to: 5,
+        reason: 'held' as const,
+      };
+      await test.accept(mlm, by.receipts([{ ...held, aggregate: aggregate.header.id }]));
+      const thief = (await test.addSite('site-thief', 1)).mlms[0]!;
+      await test.accept(thief, sender(thief).data({}, { id: aggregate.header.id }));
+      expect(await line(source)).to.include({ held: 5, merged: 0 });
+    });
+
     it('L1: a message that comes after its own receipt is stored, and counts as delivered', async () => {
       const [source, by] = [sender(), sender(mlm)];
       await test.accept(

@@ -14,8 +14,9 @@ const BEFORE = `${OF_STREAM} AND "first" <= ? ORDER BY "first" DESC LIMIT 1`;
 const DELETE = `DELETE FROM "tombstones" WHERE "source" = ? AND "epoch" = ? AND "lane" = ? AND "first" = ?`;
 const INSERT = `INSERT INTO "tombstones" ("source", "epoch", "lane", "first", "last", "reason", "rule", "aggregate", "at", "recordedAt",
   "customer", "site", "instance", "class") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)`;
-const HAS_MESSAGE = `SELECT 1 FROM "messages" WHERE "id" = ? LIMIT 1`;
-const MERGE = `UPDATE "tombstones" SET "reason" = 'merged' WHERE "aggregate" = ? AND "reason" = 'held'`;
+const HAS_MESSAGE = `SELECT 1 FROM "messages" WHERE "id" = ? AND "source" = ? LIMIT 1`;
+/** Only who holds can merge: the aggregate's source is the hop that wrote the receipt. */
+const MERGE = `UPDATE "tombstones" SET "reason" = 'merged' WHERE "aggregate" = ? AND "at" = ? AND "reason" = 'held'`;
 
 /** The writing side of the ledger: what became of the sequences that did not arrive as they were sent [DESIGN §4.4]. */
 export class LedgerWriter {
@@ -45,7 +46,7 @@ export class LedgerWriter {
         const known = await overlapping(tx, header, header.sequence, header.sequence);
         await this.#write(tx, header, unbury(known, header.sequence), receivedAt);
       }
-      if (this.#tree().get(header.source)?.kind === 'mlm') await tx.run(MERGE, [[header.id]]);
+      if (this.#tree().get(header.source)?.kind === 'mlm') await tx.run(MERGE, [[header.id, header.source]]);
     }
   }
 
@@ -55,7 +56,8 @@ export class LedgerWriter {
 
   /** What is held by an aggregate that is here already is merged. */
   async #asRange(tx: Transaction, { from, to, reason, rule, aggregate, at }: Tombstone): Promise<TombstoneRange> {
-    const merged = reason === 'held' && aggregate !== undefined && (await tx.all(HAS_MESSAGE, [aggregate])).length > 0;
+    const merged =
+      reason === 'held' && aggregate !== undefined && (await tx.all(HAS_MESSAGE, [aggregate, at])).length > 0;
     return {
       first: from,
       last: to,
