@@ -1,7 +1,7 @@
 import { BackhaulError, type Clock, type Logger, type Random, TokenBucket } from '@backhaul/runtime';
 import { fullJitter } from './backoff.ts';
 import { unreachable } from './parent-answer.ts';
-import type { ArtifactAnswer } from './parent-link.ts';
+import type { ArtifactAnswer } from './parent-connection.ts';
 import { PartFile } from './part-file.ts';
 
 export interface FetchOptions {

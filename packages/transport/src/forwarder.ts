@@ -17,7 +17,7 @@ import { LinkRate } from './link-rate.ts';
 import { LinkSession } from './link-session.ts';
 import { withOwnHop } from './own-hop.ts';
 import { concernsContent } from './parent-answer.ts';
-import type { ParentLink } from './parent-link.ts';
+import type { ParentConnection } from './parent-connection.ts';
 import type { ParentSet } from './parent-set.ts';
 import type { UplinkMetrics } from './uplink-metrics.ts';
 import { settlementOf } from './verdict-settlement.ts';
@@ -108,7 +108,7 @@ export class Forwarder {
     void this.#sends.add(() => this.#send(claim, link)).finally(() => this.#wakeup.wake());
   }
 
-  async #send(claim: Claim, link: ParentLink): Promise<void> {
+  async #send(claim: Claim, link: ParentConnection): Promise<void> {
     const { parents, clock, metrics } = this.#options;
     const attempt = parents.attempt();
     const session = this.#sessionOn(link);
@@ -130,14 +130,14 @@ export class Forwarder {
     }
   }
 
-  #sessionOn(link: ParentLink): LinkSession {
+  #sessionOn(link: ParentConnection): LinkSession {
     if (!this.#session?.usable || this.#session.link !== link) {
       this.#session = new LinkSession(link, this.#options.random);
     }
     return this.#session;
   }
 
-  async #exchange(claim: Claim, link: ParentLink, session: LinkSession): Promise<readonly Verdict[]> {
+  async #exchange(claim: Claim, link: ParentConnection, session: LinkSession): Promise<readonly Verdict[]> {
     const { self, clock, random, metrics } = this.#options;
     const number = session.next();
     const boundary = newBoundary(random);
@@ -158,7 +158,7 @@ export class Forwarder {
     throw new BackhaulError('BH-E-PARENT-UNREACHABLE', { detail: 'the answer does not speak of every message' });
   }
 
-  async #pack(link: ParentLink, plain: Buffer) {
+  async #pack(link: ParentConnection, plain: Buffer) {
     if (!this.#options.compress || plain.length < COMPRESS_FROM_BYTES) return { body: plain, encoding: {} };
     const encoding = chooseEncoding(link.accepts);
     return { body: await compress(encoding, plain), encoding: { 'content-encoding': encoding } };
@@ -191,7 +191,7 @@ export class Forwarder {
   }
 
   /** A refusal of the content is narrowed down to the one message; everything else waits for the link [DESIGN §4.2]. */
-  async #failed(claim: Claim, link: ParentLink, attempt: number, error: BackhaulError): Promise<void> {
+  async #failed(claim: Claim, link: ParentConnection, attempt: number, error: BackhaulError): Promise<void> {
     const { spool, parents, logger } = this.#options;
     if (!concernsContent(error)) {
       parents.failed(link, attempt, error);

@@ -1,13 +1,16 @@
 export { type FetchOptions, FRUITLESS_ATTEMPTS } from './artifact-fetch.ts';
 export * from './backoff.ts';
 export * from './enrol.ts';
+export * from './envelope-exchange.ts';
 export * from './link-order.ts';
 export type { OutboundProxy } from './outbound-proxy.ts';
 export { type Draft, written } from './outbox/draft.ts';
 export * from './outbox/outbox.ts';
 export { receiptDrafts, tombstonesOf } from './outbox/receipts.ts';
 export { renewEpochIfRestored } from './outbox/renew-epoch.ts';
-export type { Parent } from './parent-link.ts';
+export { readAnswer } from './parent-answer.ts';
+export * from './parent-connection.ts';
+export { refusalAnswer } from './refusal.ts';
 export * from './relay-listener.ts';
 export * from './types.ts';
 export * from './uplink.ts';

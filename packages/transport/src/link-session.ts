@@ -1,5 +1,5 @@
 import type { Random } from '@backhaul/runtime';
-import type { ParentLink } from './parent-link.ts';
+import type { ParentConnection } from './parent-connection.ts';
 import type { LinkNumber } from './wire-headers.ts';
 
 /**
@@ -8,13 +8,13 @@ import type { LinkNumber } from './wire-headers.ts';
  * again for other content), or when another parent is used. What is in flight when it breaks is given up together.
  */
 export class LinkSession {
-  readonly link: ParentLink;
+  readonly link: ParentConnection;
   readonly #session: string;
   readonly #control = new AbortController();
   #number = 0;
   #inFlight = 0;
 
-  constructor(link: ParentLink, random: Random) {
+  constructor(link: ParentConnection, random: Random) {
     this.link = link;
     this.#session = random.bytes(8).toString('hex');
   }

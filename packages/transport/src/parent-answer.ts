@@ -1,4 +1,7 @@
+import { decodeBody } from '@backhaul/envelope';
 import { BackhaulError, type ErrorCode, isErrorCode } from '@backhaul/runtime';
+import type { Answer } from './parent-connection.ts';
+import { single, WIRE_HEADERS } from './wire-headers.ts';
 
 type AnswerHeaders = Record<string, string | string[] | undefined>;
 
@@ -7,6 +10,16 @@ const CONTENT_REFUSAL = /^BH-E-(MIME|XML|LIMIT|CHAR|NAME)/;
 
 export function concernsContent(error: BackhaulError): boolean {
   return CONTENT_REFUSAL.test(error.code) && !error.retryable;
+}
+
+/** What came back for an envelope, as it came over the line. Throws the coded refusal when it is not a 200. */
+export async function readAnswer(status: number, headers: AnswerHeaders, body: Buffer): Promise<Answer> {
+  if (status !== 200) throw readRefusal(status, headers, body);
+  return {
+    body: await decodeBody(single(headers['content-encoding']), body),
+    contentType: single(headers['content-type']) ?? '',
+    mailbox: single(headers[WIRE_HEADERS.mailbox]),
+  };
 }
 
 /** What a parent (or something in between) answered instead of 200, as a coded error. */

@@ -1,18 +1,18 @@
-import type { Readable } from 'node:stream';
-import { decodeBody, LIMITS, WIRE_VERSION } from '@backhaul/envelope';
+import { LIMITS, WIRE_VERSION } from '@backhaul/envelope';
 import { clientTlsOptions, type Identity, identityOf, type TlsMaterial, uriSan } from '@backhaul/identity';
 import { BackhaulError } from '@backhaul/runtime';
 import { Agent, type buildConnector, type Dispatcher, ProxyAgent } from 'undici';
 import { type OutboundProxy, proxyToken } from './outbound-proxy.ts';
-import { readRefusal, unreachable } from './parent-answer.ts';
+import { readAnswer, readRefusal, unreachable } from './parent-answer.ts';
+import {
+  type Answer,
+  type ArtifactAnswer,
+  LINK_TIMEOUTS,
+  type Parent,
+  type ParentConnection,
+  type PostOptions,
+} from './parent-connection.ts';
 import { single, WIRE_HEADERS } from './wire-headers.ts';
-
-export interface Parent {
-  /** component id that its certificate must carry */
-  readonly id: string;
-  /** `https://host:port`; `http://…` only on a plain link */
-  readonly url: string;
-}
 
 export interface ParentLinkOptions {
   readonly self: Identity;
@@ -23,21 +23,10 @@ export interface ParentLinkOptions {
   readonly connections: number;
 }
 
-/** How long each step towards a parent may take, ms. */
-export const LINK_TIMEOUTS = { connectMs: 10_000, answerMs: 30_000, idleMs: 30_000, keepAliveMs: 60_000 } as const;
-
-export interface Answer {
-  readonly body: Buffer;
-  readonly contentType: string;
-  readonly mailbox: string | undefined;
-}
-
 /** One parent: its connections and the requests that go over them. Nothing is retried here: the sender decides. */
-export class ParentLink {
+export class ParentLink implements ParentConnection {
   readonly parent: Parent;
-  /** encodings that the parent said it takes */
   accepts: string | undefined;
-  /** the first exchange of this link is over */
   greeted = false;
   readonly #headers: Record<string, string>;
   readonly #envelopes: Dispatcher;
@@ -53,12 +42,7 @@ export class ParentLink {
     this.#artifacts = dispatcher(options, { connections: 2 });
   }
 
-  /** A 200, its body unpacked. Throws the coded refusal of the parent, or BH-E-PARENT-UNREACHABLE, BH-E-ID-PARENT. */
-  async post(
-    body: Buffer,
-    headers: Record<string, string>,
-    options: { signal: AbortSignal; answerMs?: number },
-  ): Promise<Answer> {
+  async post(body: Buffer, headers: Record<string, string>, options: PostOptions): Promise<Answer> {
     const response = await this.#request(this.#envelopes, {
       path: '/v1/envelopes',
       method: 'POST',
@@ -69,15 +53,9 @@ export class ParentLink {
     });
     this.accepts = single(response.headers[WIRE_HEADERS.accepts]) ?? this.accepts;
     const bytes = Buffer.from(await response.body.bytes().catch((cause) => Promise.reject(unreachable(cause))));
-    if (response.statusCode !== 200) throw readRefusal(response.statusCode, response.headers, bytes);
-    return {
-      body: await decodeBody(single(response.headers['content-encoding']), bytes),
-      contentType: single(response.headers['content-type']) ?? '',
-      mailbox: single(response.headers[WIRE_HEADERS.mailbox]),
-    };
+    return await readAnswer(response.statusCode, response.headers, bytes);
   }
 
-  /** Artifact bytes from `offset` on; the caller reads or destroys the body. Throws like `post`, BH-E-BULK-GONE too. */
   async artifact(sha256: string, offset: number, signal: AbortSignal): Promise<ArtifactAnswer> {
     const range = offset > 0 ? { range: `bytes=${offset}-`, 'if-range': `"${sha256}"` } : {};
     const { statusCode, headers, body } = await this.#request(this.#artifacts, {
@@ -102,12 +80,6 @@ export class ParentLink {
       throw unreachable(cause);
     }
   }
-}
-
-export interface ArtifactAnswer {
-  readonly statusCode: number;
-  readonly headers: Record<string, string | string[] | undefined>;
-  readonly body: Readable;
 }
 
 function dispatcher(options: ParentLinkOptions, limits: { connections: number; maxResponseSize?: number }): Dispatcher {

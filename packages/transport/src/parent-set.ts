@@ -1,6 +1,6 @@
 import type { BackhaulError, Clock, ErrorCode, Logger, Random } from '@backhaul/runtime';
 import { type Attempt, ParentChoice } from './parent-choice.ts';
-import type { ParentLink } from './parent-link.ts';
+import type { ParentConnection } from './parent-connection.ts';
 import type { UplinkMetrics } from './uplink-metrics.ts';
 
 /** The parent is there and says "not now": no reason to go to another one. */
@@ -27,7 +27,7 @@ export interface LinkHealth {
 
 /** The parents in order, which of them is used now, and how it goes with it. */
 export class ParentSet {
-  readonly #links: readonly ParentLink[];
+  readonly #links: readonly ParentConnection[];
   readonly #choice: ParentChoice;
   readonly #clock: Clock;
   readonly #logger: Logger;
@@ -37,7 +37,7 @@ export class ParentSet {
   #lastError: LinkHealth['lastError'];
 
   constructor(
-    links: readonly ParentLink[],
+    links: readonly ParentConnection[],
     o: { clock: Clock; random: Random; logger: Logger; metrics: UplinkMetrics },
   ) {
     this.#links = links;
@@ -47,7 +47,7 @@ export class ParentSet {
     this.#metrics = o.metrics;
   }
 
-  current(): ParentLink {
+  current(): ParentConnection {
     return this.#links[this.#choice.current(this.#clock.now())]!;
   }
 
@@ -63,7 +63,7 @@ export class ParentSet {
     return this.#choice.pauseMs(this.#clock.now());
   }
 
-  answered(link: ParentLink): void {
+  answered(link: ParentConnection): void {
     if (!this.#connected) this.#logger.info({ parent: link.parent.id, url: link.parent.url }, 'the parent answers');
     this.#connected = true;
     this.#lastAnsweredAt = this.#clock.now();
@@ -71,7 +71,7 @@ export class ParentSet {
   }
 
   /** Counts a failed exchange, once for all that were under way together; nothing is sent before `pauseMs()` is over. */
-  failed(link: ParentLink, attempt: Attempt, error: BackhaulError): void {
+  failed(link: ParentConnection, attempt: Attempt, error: BackhaulError): void {
     this.#metrics.failures.inc({ code: error.code });
     if (attempt !== this.#choice.attempt()) return;
     const { code, detail, retryAfterMs } = error;

@@ -10,7 +10,7 @@ import {
 } from '@backhaul/envelope';
 import { type BackhaulError, type Clock, type Logger, type Random, toBackhaulError } from '@backhaul/runtime';
 import { joined } from './joined.ts';
-import { type Answer, LINK_TIMEOUTS, type ParentLink } from './parent-link.ts';
+import { type Answer, LINK_TIMEOUTS, type ParentConnection } from './parent-connection.ts';
 import type { ParentSet } from './parent-set.ts';
 import type { DownwardHandler } from './types.ts';
 import type { UplinkMetrics } from './uplink-metrics.ts';
@@ -59,7 +59,7 @@ export class Poller {
     }
   }
 
-  async #poll(link: ParentLink, signal: AbortSignal): Promise<void> {
+  async #poll(link: ParentConnection, signal: AbortSignal): Promise<void> {
     const { parents, clock } = this.#options;
     const attempt = parents.attempt();
     const hello = !link.greeted;
@@ -77,7 +77,7 @@ export class Poller {
     }
   }
 
-  #exchange(link: ParentLink, hello: boolean, signal: AbortSignal): Promise<Answer> {
+  #exchange(link: ParentConnection, hello: boolean, signal: AbortSignal): Promise<Answer> {
     const { downward, random } = this.#options;
     const boundary = newBoundary(random);
     const waitSeconds = hello ? 0 : POLL_WAIT_SECONDS;
@@ -91,7 +91,7 @@ export class Poller {
     return link.post(body, headers, { signal, answerMs: waitSeconds * 1000 + LINK_TIMEOUTS.answerMs });
   }
 
-  async #greet(link: ParentLink, marks: readonly Mark[]): Promise<void> {
+  async #greet(link: ParentConnection, marks: readonly Mark[]): Promise<void> {
     await this.#options.onMarks?.(marks);
     link.greeted = true;
     this.#options.onGreeted();
@@ -124,7 +124,7 @@ export class Poller {
     return messages;
   }
 
-  #failed(link: ParentLink, attempt: number, error: BackhaulError): void {
+  #failed(link: ParentConnection, attempt: number, error: BackhaulError): void {
     const { parents, logger } = this.#options;
     if (error.code === 'BH-E-ACK' && !this.#asFresh) {
       logger.warn({ parent: link.parent.id }, 'the parent has another mailbox for us; it is read from its beginning');

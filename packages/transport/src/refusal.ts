@@ -1,4 +1,4 @@
-import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { WIRE_VERSION } from '@backhaul/envelope';
 import type { BackhaulError } from '@backhaul/runtime';
 import { ACCEPTED_ENCODINGS } from './compression.ts';
@@ -15,23 +15,31 @@ export const ANSWER_HEADERS: Readonly<Record<string, string>> = {
   'x-content-type-options': 'nosniff',
 };
 
-/** A whole-request refusal: problem+json with the code, never a stack trace. The connection ends when the body was not read. */
+/** A whole-request refusal as it goes over the line: problem+json with the code, never a stack trace. */
+export function refusalAnswer(error: BackhaulError) {
+  const { status, retryAfterMs } = error;
+  const seconds = retryAfterMs === undefined ? undefined : Math.max(1, Math.ceil(retryAfterMs / 1000));
+  const headers: Record<string, string> = {
+    ...ANSWER_HEADERS,
+    'content-type': 'application/problem+json',
+    ...(seconds === undefined ? {} : { 'retry-after': String(seconds) }),
+  };
+  return { status, headers, body: Buffer.from(JSON.stringify(error.toProblem())) };
+}
+
+/** The connection ends when the body was not read. */
 export function refuse(request: IncomingMessage, response: ServerResponse, error: BackhaulError): void {
   if (response.headersSent || response.destroyed) {
     response.destroy();
     return;
   }
   const unread = !request.complete || error.code === 'BH-E-DRAINING';
-  const body = Buffer.from(JSON.stringify(error.toProblem()));
-  const headers: OutgoingHttpHeaders = {
-    ...ANSWER_HEADERS,
-    'content-type': 'application/problem+json',
+  const { status, headers, body } = refusalAnswer(error);
+  response.writeHead(status, {
+    ...headers,
     'content-length': body.length,
-  };
-  if (error.retryAfterMs !== undefined)
-    headers['retry-after'] = String(Math.max(1, Math.ceil(error.retryAfterMs / 1000)));
-  if (unread) headers['connection'] = 'close';
-  response.writeHead(error.status, headers);
+    ...(unread ? { connection: 'close' } : {}),
+  });
   response.end(request.method === 'HEAD' ? undefined : body);
   if (unread) discard(request);
 }

@@ -11,18 +11,14 @@ import {
   listen,
   type Metrics,
   type Random,
-  systemRandom,
   toBackhaulError,
 } from '@backhaul/runtime';
 import { serveArtifact } from './artifact-route.ts';
 import { ConnectionLimits } from './connection-limits.ts';
-import { type RouteContext, serveEnvelope } from './envelope-route.ts';
-import { LinkOrder } from './link-order.ts';
+import { type ExchangeContext, exchangeContext } from './envelope-exchange.ts';
+import { serveEnvelope } from './envelope-route.ts';
 import { identifyPeer } from './peer.ts';
-import { PollHolds } from './poll-holds.ts';
 import { refuse } from './refusal.ts';
-import { type RelayMetrics, relayMetrics } from './relay-metrics.ts';
-import { ByteBudget } from './request-body.ts';
 import type { Peer, RelayHandler } from './types.ts';
 
 /** What one listener holds at most; past it a refusal, never a crash. */
@@ -75,8 +71,7 @@ export class RelayListener implements Component {
   readonly #options: RelayListenerOptions;
   readonly #limits: Record<keyof typeof RELAY_LIMITS, number>;
   readonly #server: Server;
-  readonly #context: RouteContext;
-  readonly #metrics: RelayMetrics;
+  readonly #context: ExchangeContext;
   readonly #connections: ConnectionLimits;
   #handling = 0;
   #draining = false;
@@ -85,16 +80,12 @@ export class RelayListener implements Component {
     this.#options = options;
     this.#limits = { ...RELAY_LIMITS, ...options.limits };
     this.#connections = new ConnectionLimits(this.#limits);
-    const { self, handler, clock, logger, random = systemRandom, compress = false } = options;
-    const holds = new PollHolds();
-    this.#metrics = relayMetrics(options.metrics, { requests: () => this.#handling, heldPolls: () => holds.size });
-    this.#context = {
-      ...{ self, handler, clock, logger, random, compress, holds },
-      order: new LinkOrder({ clock }),
-      received: new ByteBudget(this.#limits.receivedBytes),
-      metrics: this.#metrics,
+    this.#context = exchangeContext({
+      ...options,
+      receivedBytes: this.#limits.receivedBytes,
+      handling: () => this.#handling,
       draining: () => this.#draining,
-    };
+    });
     this.#server = this.#createServer();
   }
 
@@ -218,7 +209,7 @@ export class RelayListener implements Component {
   #refuse(request: IncomingMessage, response: ServerResponse, error: BackhaulError): void {
     const { code, detail } = error;
     const fields = { code, detail, address: request.socket.remoteAddress, method: request.method, url: request.url };
-    this.#metrics.refusals.inc({ code });
+    this.#context.metrics.refusals.inc({ code });
     if (code === 'BH-E-INTERNAL') this.#options.logger.error({ ...fields, error: error.cause }, 'a request failed');
     else this.#options.logger.info(fields, 'a request was refused');
     refuse(request, response, error);
@@ -226,7 +217,7 @@ export class RelayListener implements Component {
 
   /** What is not HTTP, or too slow: one line and the end of the connection; framing is in doubt [T-A6, T-A7]. */
   #clientError(error: NodeJS.ErrnoException, socket: Socket): void {
-    this.#metrics.refusals.inc({ code: error.code ?? 'unknown' });
+    this.#context.metrics.refusals.inc({ code: error.code ?? 'unknown' });
     if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy();
     const slow = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
     const large = error.code === 'HPE_HEADER_OVERFLOW';
@@ -235,7 +226,7 @@ export class RelayListener implements Component {
   }
 
   #tlsError(error: Error, socket: Socket): void {
-    this.#metrics.refusals.inc({ code: 'tls' });
+    this.#context.metrics.refusals.inc({ code: 'tls' });
     this.#options.logger.info({ address: socket.remoteAddress, reason: error.message }, 'a TLS handshake failed');
     socket.destroy();
   }

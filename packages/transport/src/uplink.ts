@@ -5,7 +5,8 @@ import type { Change, Removed, Spool, Store } from '@backhaul/spool';
 import { type FetchOptions, fetchArtifact } from './artifact-fetch.ts';
 import { Forwarder } from './forwarder.ts';
 import type { OutboundProxy } from './outbound-proxy.ts';
-import { type Parent, ParentLink } from './parent-link.ts';
+import type { Parent, ParentConnection } from './parent-connection.ts';
+import { ParentLink } from './parent-link.ts';
 import { type LinkHealth, ParentSet } from './parent-set.ts';
 import { Poller } from './poller.ts';
 import type { DownwardHandler } from './types.ts';
@@ -18,6 +19,8 @@ export interface UplinkOptions {
   /** `plain`: one trusted LAN or loopback only */
   readonly tls: TlsMaterial | 'plain';
   readonly outboundProxy?: OutboundProxy | undefined;
+  /** The way to a parent, instead of HTTP: a simulated network. */
+  readonly connect?: (parent: Parent) => ParentConnection;
   readonly store: Store;
   readonly spool: Spool;
   readonly downward: DownwardHandler;
@@ -111,10 +114,9 @@ export class Uplink implements Component {
     const window = this.#options.window ?? LIMITS.window;
     const metrics = this.#metrics;
     const proxy = outboundProxy ? { outboundProxy } : {};
-    const links = this.#options.parents.map(
-      (parent) => new ParentLink({ self, parent, tls, ...proxy, connections: window + 1 }),
-    );
-    const parents = new ParentSet(links, { clock, random, logger, metrics });
+    const overHttp = (parent: Parent) => new ParentLink({ self, parent, tls, ...proxy, connections: window + 1 });
+    const connections = this.#options.parents.map(this.#options.connect ?? overHttp);
+    const parents = new ParentSet(connections, { clock, random, logger, metrics });
     const common = { parents, clock, random, logger, metrics };
     const forwarder = new Forwarder({
       ...common,

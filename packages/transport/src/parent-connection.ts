@@ -1,0 +1,44 @@
+import type { Readable } from 'node:stream';
+
+export interface Parent {
+  /** component id that its certificate must carry */
+  readonly id: string;
+  /** `https://host:port`; `http://…` only on a plain link */
+  readonly url: string;
+}
+
+/** How long each step towards a parent may take, ms. */
+export const LINK_TIMEOUTS = { connectMs: 10_000, answerMs: 30_000, idleMs: 30_000, keepAliveMs: 60_000 } as const;
+
+export interface PostOptions {
+  readonly signal: AbortSignal;
+  /** until the answer begins; `LINK_TIMEOUTS.answerMs` when left out */
+  readonly answerMs?: number;
+}
+
+/** A 200, its body unpacked. */
+export interface Answer {
+  readonly body: Buffer;
+  readonly contentType: string;
+  readonly mailbox: string | undefined;
+}
+
+export interface ArtifactAnswer {
+  readonly statusCode: number;
+  readonly headers: Record<string, string | string[] | undefined>;
+  readonly body: Readable;
+}
+
+/** One parent, and the way to it: HTTP over TLS (`ParentLink`), or a simulated network. Nothing is retried here. */
+export interface ParentConnection {
+  readonly parent: Parent;
+  /** encodings that the parent said it takes */
+  readonly accepts: string | undefined;
+  /** the first exchange with it is over: set by the poller */
+  greeted: boolean;
+  /** One exchange. Throws the coded refusal of the parent, or BH-E-PARENT-UNREACHABLE, BH-E-ID-PARENT. */
+  post(body: Buffer, headers: Record<string, string>, options: PostOptions): Promise<Answer>;
+  /** Artifact bytes from `offset` on; the caller reads or destroys the body. Throws like `post`, BH-E-BULK-GONE too. */
+  artifact(sha256: string, offset: number, signal: AbortSignal): Promise<ArtifactAnswer>;
+  close(): Promise<void>;
+}
