@@ -82,6 +82,8 @@ export interface Header extends MessageIdentity {
     readonly timeToLive?: number;
     /** keep it in a full queue at the expense of others of equal precedence and expiry */
     readonly persistent: boolean;
+    /** a newer message of the same source, lane and key replaces this one while it waits to be sent; 1 to 64 characters */
+    readonly supersedeKey?: string;
   };
   /** downward messages only */
   readonly destination?: Destination;

@@ -110,7 +110,12 @@ export const header: fc.Arbitrary<Header> = fc
     contentType: fc.constantFrom(...CONTENT_TYPES),
     madeAt: time,
     qos: fc
-      .record({ expiresAt: undefinable(time), timeToLive: undefinable(duration), persistent: fc.boolean() })
+      .record({
+        expiresAt: undefinable(time),
+        timeToLive: undefinable(duration),
+        persistent: fc.boolean(),
+        supersedeKey: undefinable(fc.oneof(name, xmlText({ minLength: 1, maxLength: 64 }))),
+      })
       .map(withoutUndefined),
     destination: undefinable(destination),
     traceparent: undefinable(fc.tuple(hex(2), hex(32), hex(16), hex(2)).map((parts) => parts.join('-'))),

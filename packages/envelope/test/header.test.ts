@@ -90,6 +90,8 @@ describe('a header', () => {
       [{ madeAt: -1 }, 'BH-E-XML-VALUE'],
       [{ eventKey: '' }, 'BH-E-XML-VALUE'],
       [{ eventKey: 'x'.repeat(513) }, 'BH-E-XML-VALUE'],
+      [{ qos: { precedence: 4, persistent: true, supersedeKey: '' } }, 'BH-E-XML-VALUE'],
+      [{ qos: { precedence: 4, persistent: true, supersedeKey: 'k'.repeat(65) } }, 'BH-E-XML-VALUE'],
       [{ version: '2.0' }, 'BH-E-VERSION'],
       [{ destination: { kind: 'group', name: 'site-a' } }, 'BH-E-XML-VALUE'],
       [{ locator: 'destination', destination: { kind: 'list', ids: [] } }, 'BH-E-XML-VALUE'],

@@ -37,7 +37,13 @@ export function fullHeader(): Header {
     sourceType: 'host',
     eventKey: 'host/machine 7 "böse" <&>/ev\n1',
     inReplyTo: sampleId(9),
-    qos: { precedence: 4, expiresAt: 1_795_230_900_000, timeToLive: 900_000, persistent: false },
+    qos: {
+      precedence: 4,
+      expiresAt: 1_795_230_900_000,
+      timeToLive: 900_000,
+      persistent: false,
+      supersedeKey: 'load "1" & more',
+    },
     destination: { kind: 'group', name: 'site-a' },
     traceparent: `00-${'a1'.repeat(16)}-${'b2'.repeat(8)}-01`,
     routing: [

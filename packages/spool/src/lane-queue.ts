@@ -264,9 +264,10 @@ export class LaneQueue implements Spool {
 }
 
 function removal({ entry }: Slot, reason: Removed['reason'], code?: string, detail?: string): Removed {
-  const { id, source, epoch, lane, sequence, class: className, subclass } = entry;
+  const { id, source, epoch, lane, sequence, class: className, subclass, via, header } = entry;
+  const from = via === undefined ? {} : { via };
   return {
-    entry: { id, source, epoch, lane, sequence, class: className, subclass },
+    entry: { id, source, epoch, lane, sequence, class: className, subclass, header, ...from },
     reason,
     ...(code === undefined ? {} : { code }),
     ...(detail === undefined ? {} : { detail }),

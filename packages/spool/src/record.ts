@@ -3,8 +3,15 @@ import type { Lane, SpoolEntry } from './types.ts';
 /** A record is one batch of one lane; more than this becomes several records, so that reading one back stays short. */
 export const RECORD_LIMITS = { messages: 256, bytes: 1024 * 1024 } as const;
 
-/** id, source, epoch, sequence, class, subclass, received at, expires at (0: never), persistent, header bytes, body bytes */
-type Row = [string, string, string, number, string, string, number, number, 0 | 1, number, number];
+/**
+ * id, source, epoch, sequence, class, subclass, received at, expires at (0: never), persistent, header bytes, body bytes, via,
+ * supersede key. A row grows at its end only: an older version ignores what it does not know, a newer one reads short rows.
+ */
+type Row = [
+  ...[string, string, string, number, string, string, number, number, 0 | 1, number, number],
+  via?: string,
+  supersedeKey?: string,
+];
 
 /** `metadata length u32 | metadata JSON: one row an entry | header, body, header, body …` */
 export function encodeRecord(entries: readonly SpoolEntry[]): Buffer {
@@ -44,7 +51,7 @@ export function splitIntoRecords(entries: readonly SpoolEntry[]): SpoolEntry[][]
 }
 
 function toRow(entry: SpoolEntry): Row {
-  const { id, source, epoch, sequence, receivedAt, expiresAt, persistent, header, body } = entry;
+  const { id, source, epoch, sequence, receivedAt, expiresAt, persistent, header, body, via, supersedeKey } = entry;
   return [
     id,
     source,
@@ -57,11 +64,12 @@ function toRow(entry: SpoolEntry): Row {
     persistent ? 1 : 0,
     header.length,
     body.length,
-  ];
+    ...(supersedeKey === undefined ? (via === undefined ? [] : [via]) : [via ?? '', supersedeKey]),
+  ] as Row;
 }
 
 function toEntry(lane: Lane, row: Row, header: Buffer, body: Buffer): SpoolEntry {
-  const [id, source, epoch, sequence, className, subclass, receivedAt, expiresAt, persistent] = row;
+  const [id, source, epoch, sequence, className, subclass, receivedAt, expiresAt, persistent, , , via, key] = row;
   return {
     id,
     source,
@@ -75,5 +83,7 @@ function toEntry(lane: Lane, row: Row, header: Buffer, body: Buffer): SpoolEntry
     receivedAt,
     ...(expiresAt === 0 ? {} : { expiresAt }),
     persistent: persistent === 1,
+    ...(via === undefined || via === '' ? {} : { via }),
+    ...(key === undefined ? {} : { supersedeKey: key }),
   };
 }

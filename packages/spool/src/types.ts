@@ -19,6 +19,10 @@ export interface SpoolEntry {
   /** wall ms at this component, from the time left on arrival */
   readonly expiresAt?: number;
   readonly persistent: boolean;
+  /** direct child it came through; absent: made here */
+  readonly via?: string;
+  /** a newer entry of the same source, lane and key replaces this one while it is not in flight */
+  readonly supersedeKey?: string;
 }
 
 /** What was taken for sending: entries of one lane, in sequence order. Ended by `settle` or `release`, never by sending. */
@@ -35,10 +39,16 @@ export type Settlement =
   | { readonly outcome: 'refused'; readonly code: string; readonly detail?: string }
   | { readonly outcome: 'retry'; readonly notBefore: number };
 
+/** What a receipt and a notice say of an entry; the header tells support instance and event key. */
+export type RemovedEntry = Pick<
+  SpoolEntry,
+  'id' | 'source' | 'epoch' | 'lane' | 'sequence' | 'class' | 'subclass' | 'via' | 'header'
+>;
+
 /** An entry that left without having been delivered; the caller turns it into a receipt in the same commit. */
 export interface Removed {
-  readonly entry: Pick<SpoolEntry, 'id' | 'source' | 'epoch' | 'lane' | 'sequence' | 'class' | 'subclass'>;
-  readonly reason: 'expired' | 'evicted' | 'dead-letter' | 'revoked';
+  readonly entry: RemovedEntry;
+  readonly reason: 'expired' | 'evicted' | 'superseded' | 'dead-letter' | 'revoked';
   readonly code?: string;
   readonly detail?: string;
 }

@@ -18,6 +18,7 @@ const removed = (
     sequence,
     class: 'x-t',
     subclass: 's',
+    header: Buffer.alloc(0),
   },
   reason: extra.reason ?? 'expired',
 });

@@ -4,7 +4,7 @@ export const HEADER_ELEMENTS = {
   source: ['id', 'version', 'epoch', 'lane', 'sequence', 'instance', 'type', 'eventKey'],
   classification: ['name', 'class', 'subclass', 'contentType'],
   time: ['made'],
-  qos: ['precedence', 'expires', 'timeToLive', 'persistent'],
+  qos: ['precedence', 'expires', 'timeToLive', 'persistent', 'supersedeKey'],
   destination: ['component', 'group', 'list'],
   trace: ['parent'],
   routing: ['id', 'in', 'out', 'left'],

@@ -130,6 +130,7 @@ function readQos(qos: XmlElement): Header['qos'] {
     ...optional('expiresAt', qos.find('expires', field.time)),
     ...optional('timeToLive', qos.find('timeToLive', field.duration)),
     persistent: qos.get('persistent', field.flag),
+    ...optional('supersedeKey', qos.find('supersedeKey', field.supersedeKey)),
   };
 }
 

@@ -72,7 +72,7 @@ function writeTime(header: Header): string {
 }
 
 function writeQos({ qos }: Header): string {
-  return `<qos${attribute('precedence', field.lane, qos.precedence)}${attribute('expires', field.time, qos.expiresAt)}${attribute('timeToLive', field.duration, qos.timeToLive)}${attribute('persistent', field.flag, qos.persistent)}/>`;
+  return `<qos${attribute('precedence', field.lane, qos.precedence)}${attribute('expires', field.time, qos.expiresAt)}${attribute('timeToLive', field.duration, qos.timeToLive)}${attribute('persistent', field.flag, qos.persistent)}${attribute('supersedeKey', field.supersedeKey, qos.supersedeKey)}/>`;
 }
 
 function writeDestination({ destination }: Header): string {

@@ -130,4 +130,6 @@ export function attribute<T>(name: string, field: Field<T>, value: T | undefined
 export const locator = oneOf(['source', 'destination']);
 /** `<platform>/<management id>/<event id>`; the last may be any text of the platform */
 export const eventKey = freeText(512);
+/** names a state of which only the newest counts: `heartbeat` */
+export const supersedeKey = freeText(64);
 export const destinations = listOf(componentId, LIMITS.destinations);

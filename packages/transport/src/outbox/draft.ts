@@ -32,6 +32,8 @@ export interface Draft {
   readonly eventKey?: string | undefined;
   readonly inReplyTo?: string | undefined;
   readonly traceparent?: string | undefined;
+  /** names a state of which only the newest counts: this message takes the place of an older one that still waits */
+  readonly supersedeKey?: string | undefined;
 }
 
 /** Where and when a draft becomes a message. */
@@ -63,6 +65,7 @@ export function entryOf(draft: Draft, place: Place): SpoolEntry {
     receivedAt: now,
     ...(expiresInMs === undefined ? {} : { expiresAt: now + expiresInMs }),
     persistent: draft.persistent ?? true,
+    ...present('supersedeKey', draft.supersedeKey),
   };
 }
 
@@ -87,6 +90,7 @@ function headerOf(draft: Draft, { now, ...identity }: Place): Header {
       precedence: lane,
       persistent,
       ...(expiresInMs === undefined ? {} : { expiresAt: now + expiresInMs, timeToLive: expiresInMs }),
+      ...present('supersedeKey', draft.supersedeKey),
     },
     routing: [],
   };
