@@ -33,8 +33,11 @@ export interface CommandTables {
 }
 
 /** What a component understands; the list is the wire's. */
-const COMMANDS = ['ping', 'get-status', 'get-configuration'] as const;
-const MEMBER_STATES = ['pending', 'accepted', 'done', 'failed', 'refused', 'expired'] as const;
+const COMMANDS = [
+  ...['ping', 'get-status', 'get-configuration'],
+  ...['list-dead-letters', 'read-dead-letter', 'replay-dead-letter', 'discard-dead-letter'],
+] as const;
+const MEMBER_STATES = ['pending', 'accepted', 'done', 'failed', 'refused', 'expired', 'revoked'] as const;
 /** A final word of the member itself replaces everything; our own `expired` only what is not final. */
 const OPEN_STATES = ['pending', 'accepted'];
 
@@ -197,7 +200,7 @@ async function settle(tx: Transaction, message: ArrivedMessage): Promise<HandleR
   const isOpen = ({ state }: { state: string }) =>
     speaksForOthers ? OPEN_STATES.includes(state) : answer.status !== 'accepted' || state === 'pending';
   const outcome = {
-    state: answer.status,
+    state: answer.code === 'BH-E-REVOKED' ? 'revoked' : answer.status,
     code: answer.code ?? null,
     text: answer.text,
     result: speaksForOthers ? null : resultOf(answer),
@@ -228,16 +231,26 @@ async function membersSpokenFor(
 ): Promise<{ component: string; state: string }[]> {
   if (status === 'done' || status === 'accepted') return [];
   const below = await componentsBelow(tx, source);
-  const isMeant = (id: string) => below.has(id) && (named.size === 0 || named.has(id));
+  const spokenFor = named.size === 0 ? below : await atOrBelow(tx, named);
+  const isMeant = (id: string) => below.has(id) && spokenFor.has(id);
   return (await membersOf(tx, request).execute()).filter(({ component }) => isMeant(component));
 }
 
-const spokenFor = z.strictObject({ members: z.array(z.string()) });
+/** A hop names whose mailbox it was: the member itself, or the next hop on the way to it. */
+async function atOrBelow(tx: Transaction, ids: ReadonlySet<string>): Promise<ReadonlySet<string>> {
+  const mlms = await tx.db.selectFrom('components').select('id').where('kind', '=', 'mlm').execute();
+  const all = new Set(ids);
+  for (const { id } of mlms.filter((mlm) => ids.has(mlm.id)))
+    for (const member of await componentsBelow(tx, id)) all.add(member);
+  return all;
+}
+
+const speaksFor = z.strictObject({ members: z.array(z.string()) });
 
 /** The members that an MLM names as those it speaks for; nothing when the answer is the sender's own. */
 function membersNamed({ status, data }: MessageResponse): ReadonlySet<string> | undefined {
   if (status === 'done' || status === 'accepted' || data?.mimeType !== 'application/json') return undefined;
-  const { data: found } = spokenFor.safeParse(safeJson(data.text));
+  const { data: found } = speaksFor.safeParse(safeJson(data.text));
   return found && new Set(found.members);
 }
 

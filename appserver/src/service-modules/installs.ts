@@ -52,7 +52,7 @@ export interface InstallTables {
 }
 
 /** After these nothing more is expected of a member. */
-export const FINAL_STATES = ['done', 'refused', 'failed', 'expired'];
+export const FINAL_STATES = ['done', 'refused', 'failed', 'expired', 'revoked'];
 
 /**
  * Software on its way: rows per push and member, a step per event. Events of one component may arrive out of order; each
@@ -129,7 +129,8 @@ export class Installs implements ServiceModule {
       .where('push', '=', push)
       .where('state', 'not in', FINAL_STATES)
       .execute();
-    const outcome = { state: 'refused', code: code ?? null, reason: reason ?? null, updatedAt: message.receivedAt };
+    const state = code === 'BH-E-REVOKED' ? 'revoked' : 'refused';
+    const outcome = { state, code: code ?? null, reason: reason ?? null, updatedAt: message.receivedAt };
     for (const { component } of open.filter((member) => below.has(member.component))) {
       await tx.db
         .updateTable('pushMembers')
@@ -138,10 +139,10 @@ export class Installs implements ServiceModule {
         .execute();
       tx.afterCommit(() =>
         this.#bus?.publish({
-          topic: 'install.refused',
+          topic: `install.${state}`,
           at: message.receivedAt,
           customer: message.scope.customer,
-          body: { push, state: 'refused', code, reason, component },
+          body: { push, state, code, reason, component },
         }),
       );
     }
@@ -225,6 +226,7 @@ const TONES: Readonly<Record<string, Tone>> = {
   refused: 'bad',
   failed: 'bad',
   expired: 'bad',
+  revoked: 'quiet',
   pending: 'quiet',
 };
 

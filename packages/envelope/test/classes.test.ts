@@ -104,6 +104,7 @@ const GOOD: Readonly<Record<string, Content>> = {
     destinations: [PROXY],
   }),
   'infrastructure/membership': jsonData(membership),
+  'infrastructure/revocation': jsonData({ message: sampleId(1), reason: 'sent to the wrong site' }),
   'command/ping': jsonData({}),
   'command/get-status': jsonData({ parameters: { verbose: true } }),
   'command/get-configuration': {
@@ -113,6 +114,10 @@ const GOOD: Readonly<Record<string, Content>> = {
     text: '',
     data: jsonElement({ any: 1 }),
   },
+  'command/list-dead-letters': jsonData({ parameters: { after: 7, limit: 50 } }),
+  'command/read-dead-letter': jsonData({ parameters: { number: 8 } }),
+  'command/replay-dead-letter': jsonData({ parameters: { number: 8 } }),
+  'command/discard-dead-letter': jsonData({ parameters: { number: 8 } }),
   'software/offer': bulkRequest(offer),
   'software/authorisation': { type: 'bulkDataResponse', request: sampleId(1), status: 'granted', text: '' },
   'software/install': event('percent', install),

@@ -59,6 +59,7 @@ export const ERRORS = {
   'BH-E-BUSY': row(503, true, 'Too many requests are being handled for this sender. Send again shortly.'),
   'BH-E-PARENT-UNREACHABLE': row(502, true, 'The parent does not answer. What is accepted stays in the spool; check the line, the address and the outbound proxy.'),
   'BH-E-TARGET': row(400, false, 'The destination matches no component. An unknown or empty group reaches nobody; list them with `backhaul components`.'),
+  'BH-E-REVOKED': row(410, false, 'The message was taken back before this member had it. Nothing is to be done; send a new one if it was not meant.'),
   'BH-E-COMMAND-UNKNOWN': row(400, false, 'This component does not know the command. `backhaul send --help` lists the commands.'),
   'BH-E-MODULE': row(500, true, 'A service module failed on this message. The detail names the module, the log says why.'),
 

@@ -23,4 +23,8 @@ export const COMMAND_CLASSES: readonly ClassEntry[] = [
   { ...command, subclass: 'ping', about: 'are you there' },
   { ...command, subclass: 'get-status', about: 'the status tree' },
   { ...command, subclass: 'get-configuration', about: 'the effective configuration, without secrets' },
+  { ...command, subclass: 'list-dead-letters', about: 'the messages it has set aside, by number' },
+  { ...command, subclass: 'read-dead-letter', about: 'one of them, header and body' },
+  { ...command, subclass: 'replay-dead-letter', about: 'one of them is sent again, in a new place' },
+  { ...command, subclass: 'discard-dead-letter', about: 'one of them is deleted' },
 ];

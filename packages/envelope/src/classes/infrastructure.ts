@@ -4,7 +4,7 @@ import { readReceipts } from '../infrastructure/receipts.ts';
 import { readStatus } from '../infrastructure/status-tree.ts';
 import type { Content } from '../message.ts';
 import type { ClassEntry } from './class-entry.ts';
-import { bytes, count, id, longText, sha256, shortText } from './json-fields.ts';
+import { bytes, count, id, longText, messageId, sha256, shortText } from './json-fields.ts';
 
 /** Messages by which the network looks after itself. */
 export const registration = z.strictObject({
@@ -54,6 +54,15 @@ export const membership = z.strictObject({
   groups: z.record(id, z.array(id).max(10_000)),
 });
 export type Membership = z.output<typeof membership>;
+
+/** Takes a message from above back, as long as a member has not reached it. It goes the way of that message, behind it. */
+export const revocation = z.strictObject({
+  /** id of the message that is taken back */
+  message: messageId,
+  /** for people */
+  reason: longText.optional(),
+});
+export type Revocation = z.output<typeof revocation>;
 
 function checkNotice(content: Content): void {
   if (content.type === 'event' && content.eventId !== 'cold-start' && content.eventId !== 'shutdown')
@@ -110,5 +119,13 @@ export const INFRASTRUCTURE_CLASSES: readonly ClassEntry[] = [
     from: 'application server',
     about: 'the components and groups below an MLM',
     json: membership,
+  },
+  {
+    ...administration,
+    subclass: 'revocation',
+    contentTypes: ['data'],
+    from: 'application server',
+    about: 'takes a downward message back from the mailboxes that still hold it',
+    json: revocation,
   },
 ];
