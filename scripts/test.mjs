@@ -46,7 +46,10 @@ function runTests() {
   const places = ['packages/*', 'proxy', 'mlm', 'appserver', 'certs'].flatMap((place) =>
     globSync(`${place}/test/**/*.test.ts`, { cwd: root }),
   );
-  const files = [...places, ...globSync('test/{rules,e2e,docs,security,browser}/**/*.test.ts', { cwd: root })].sort();
+  const files = [
+    ...places,
+    ...globSync('test/{rules,e2e,docs,security,browser,invariants,faults}/**/*.test.ts', { cwd: root }),
+  ].sort();
   const chosen = only.length === 0 ? files : files.filter((file) => only.some((path) => file.startsWith(path)));
   return run('tests', node, [
     '--conditions=backhaul-source',
