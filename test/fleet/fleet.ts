@@ -6,7 +6,7 @@ import { identityOf, rootFingerprint, type SitePackage } from '@backhaul/identit
 import { freePort, temporaryDirectory } from '@backhaul/testkit';
 import { enrol } from '@backhaul/transport';
 import { Agent, FormData, request } from 'undici';
-import { RoleProcess } from './role-process.ts';
+import { type LaunchOptions, RoleProcess } from './role-process.ts';
 
 export const SITE = 'site-a';
 const TRUST_DOMAIN = 'fleet.test';
@@ -21,6 +21,12 @@ export interface FleetOptions {
   readonly appserver?: object;
   /** how roles are started; the sources unless given */
   readonly launch?: readonly string[];
+  /** by name of the part (`appserver`, `mlm`, `proxy-1` …): what its process is started with besides */
+  readonly startWith?: (name: string) => LaunchOptions;
+  /** data folder of a part; one below the fleet's own folder unless given */
+  readonly home?: (name: string) => Promise<string>;
+  /** the URL by which a child is to reach its parent, where something stands between them */
+  readonly through?: (parent: 'appserver' | 'mlm', url: string) => Promise<string>;
 }
 
 /** A message as an integrator hands it in. */
@@ -63,6 +69,9 @@ export class Fleet {
   static async create(options: FleetOptions = {}): Promise<Fleet> {
     const folder = await temporaryDirectory('bh-');
     const at = (name: string) => join(folder.path, name);
+    const home = options.home ?? (async (name: string) => at(name));
+    const through = options.through ?? (async (_parent, url) => url);
+    const launched = (name: string): LaunchOptions => ({ launch: options.launch, ...options.startWith?.(name) });
     const ports = {
       enrol: await freePort(),
       registrar: await freePort(),
@@ -88,22 +97,23 @@ export class Fleet {
           'certs',
           at('certs'),
           { enrol: listen(ports.enrol), registrar: listen(ports.registrar), names: NAMES },
-          options.launch,
+          launched('certs'),
         ),
       );
+      const appserverHome = await home('appserver');
       const token = await issueToken(at('certs'), { id: APPSERVER, names: NAMES });
       await enrol({
         ...pinned,
         token,
         identity: identityOf(APPSERVER, TRUST_DOMAIN),
         names: NAMES,
-        dataDirectory: at('appserver'),
+        dataDirectory: appserverHome,
       });
       const appserver = await start(
         new RoleProcess(
           'appserver',
           'appserver',
-          at('appserver'),
+          appserverHome,
           {
             trustDomain: TRUST_DOMAIN,
             relay: { ...listen(ports.relay), url: url(ports.relay) },
@@ -111,11 +121,11 @@ export class Fleet {
             authority: { registrarUrl: url(ports.registrar), enrolUrl: url(ports.enrol) },
             ...options.appserver,
           },
-          options.launch,
+          launched('appserver'),
         ),
       );
       const agent = new Agent({ connect: { ca: rootsPem } });
-      const secret = (await readFile(join(at('appserver'), 'admin-secret'), 'utf8')).trim();
+      const secret = (await readFile(join(appserverHome, 'admin-secret'), 'utf8')).trim();
       const call = <T>(method: string, path: string, body?: unknown) =>
         callApi<T>(agent, appserver, secret, method, path, body);
       const customer = await call<{ id: string }>('POST', '/customers', { name: 'Fleet' });
@@ -125,28 +135,31 @@ export class Fleet {
         proxies: options.proxies ?? 1,
         mlmUrl: url(ports.mlm),
       });
-      const enrolOne = (component: SitePackage['components'][number], name: string) =>
+      const enrolOne = (component: SitePackage['components'][number], dataDirectory: string) =>
         enrol({
           ...pinned,
           token: component.token,
           identity: identityOf(component.id, TRUST_DOMAIN),
           names: component.names ?? [],
-          dataDirectory: at(name),
+          dataDirectory,
         });
       const mlmComponent = site.components.find(({ kind }) => kind === 'mlm')!;
-      await enrolOne(mlmComponent, 'mlm');
+      const mlmHome = await home('mlm');
+      const mlmParent = await through('appserver', url(ports.relay));
+      const proxyParent = await through('mlm', url(ports.mlm));
+      await enrolOne(mlmComponent, mlmHome);
       const mlm = await start(
         new RoleProcess(
           'mlm',
           'mlm',
-          at('mlm'),
+          mlmHome,
           {
             trustDomain: TRUST_DOMAIN,
             relay: listen(ports.mlm),
-            parents: [{ id: APPSERVER, url: url(ports.relay) }],
+            parents: [{ id: APPSERVER, url: mlmParent }],
             ...options.mlm,
           },
-          options.launch,
+          launched('mlm'),
         ),
       );
       const proxies = await Promise.all(
@@ -154,18 +167,19 @@ export class Fleet {
           .filter(({ kind }) => kind === 'proxy')
           .map(async (component, index) => {
             const name = `proxy-${index + 1}`;
-            await enrolOne(component, name);
+            const proxyHome = await home(name);
+            await enrolOne(component, proxyHome);
             return start(
               new RoleProcess(
                 name,
                 'proxy',
-                at(name),
+                proxyHome,
                 {
                   trustDomain: TRUST_DOMAIN,
-                  parents: [{ id: mlmComponent.id, url: url(ports.mlm) }],
+                  parents: [{ id: mlmComponent.id, url: proxyParent }],
                   ...options.proxy,
                 },
-                options.launch,
+                launched(name),
               ),
             );
           }),

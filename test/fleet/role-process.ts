@@ -35,23 +35,33 @@ const VERB: Readonly<Record<Role, readonly string[]>> = {
 export const SOURCES: readonly string[] = [...nodeFlags({ sources: true }), join(ROOT, 'bin', 'main.mjs')];
 export const BUILT: readonly string[] = [...nodeFlags({ sources: false }), join(ROOT, 'bin', 'main.mjs')];
 
+/** How a role is started. */
+export interface LaunchOptions {
+  /** flags and script of Node; `SOURCES` unless given */
+  readonly launch?: readonly string[] | undefined;
+  /** where its log and its configuration go; the data folder unless given */
+  readonly logDirectory?: string | undefined;
+  /** added to the environment */
+  readonly environment?: NodeJS.ProcessEnv | undefined;
+}
+
 /** One role as a real process, started, killed and started again by tests. */
 export class RoleProcess {
   readonly name: string;
   readonly role: Role;
   readonly dataDirectory: string;
   readonly #settings: object;
-  readonly #launch: readonly string[];
+  readonly #options: LaunchOptions;
   #child: ChildProcess | undefined;
   #exited: Promise<void> = Promise.resolve();
   runtime: RuntimeFile | undefined;
 
-  constructor(name: string, role: Role, dataDirectory: string, settings: object, launch: readonly string[] = SOURCES) {
+  constructor(name: string, role: Role, dataDirectory: string, settings: object, options: LaunchOptions = {}) {
     this.name = name;
     this.role = role;
     this.dataDirectory = dataDirectory;
     this.#settings = { dataDirectory, log: { format: 'json', level: 'info' }, ...settings };
-    this.#launch = launch;
+    this.#options = options;
   }
 
   get pid(): number {
@@ -59,13 +69,19 @@ export class RoleProcess {
   }
 
   get logFile(): string {
-    return join(this.dataDirectory, 'log.jsonl');
+    return this.#options.logDirectory === undefined
+      ? join(this.dataDirectory, 'log.jsonl')
+      : join(this.#options.logDirectory, `${this.name}.jsonl`);
   }
 
   /** Resolves when the role says that it has started. */
   async start(): Promise<RuntimeFile> {
     await mkdir(this.dataDirectory, { recursive: true });
-    const configFile = join(this.dataDirectory, `${this.role}.yaml`);
+    const { logDirectory } = this.#options;
+    const configFile =
+      logDirectory === undefined
+        ? join(this.dataDirectory, `${this.role}.yaml`)
+        : join(logDirectory, `${this.name}.yaml`);
     await writeFile(configFile, JSON.stringify(this.#settings, null, 2));
     const runtimeFile = join(this.dataDirectory, 'runtime.json');
     rmSync(runtimeFile, { force: true });
@@ -94,6 +110,20 @@ export class RoleProcess {
   async kill(): Promise<void> {
     this.#child?.kill('SIGKILL');
     await this.#exited;
+  }
+
+  /** Sends it a signal; SIGSTOP and SIGCONT freeze and wake it. */
+  signal(name: NodeJS.Signals): void {
+    this.#child?.kill(name);
+  }
+
+  /** Resolves when the process has ended, however. */
+  get exited(): Promise<void> {
+    return this.#exited;
+  }
+
+  get isRunning(): boolean {
+    return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
   /** The values of its /metrics, by name; labelled ones summed up. */
@@ -126,10 +156,11 @@ export class RoleProcess {
   }
 
   #spawn(configFile: string): void {
+    const { launch = SOURCES, environment } = this.#options;
     const log = openSync(this.logFile, 'a');
-    const child = spawn(process.execPath, [...this.#launch, ...VERB[this.role], '--config', configFile], {
+    const child = spawn(process.execPath, [...launch, ...VERB[this.role], '--config', configFile], {
       stdio: ['pipe', log, log],
-      env: nodeEnvironment(process.env),
+      env: { ...nodeEnvironment(process.env), ...environment },
     });
     closeSync(log);
     this.#child = child;
