@@ -18,6 +18,7 @@ export { appendHop } from './header/append-hop.ts';
 export { readHeader } from './header/read-header.ts';
 export { expiryHere } from './header/time-left.ts';
 export { HOP_BYTES, writeHeader } from './header/write-header.ts';
+export { RANGES_PER_HOLDINGS, readHoldings, writeHoldings } from './infrastructure/holdings.ts';
 export { RECEIPTS_PER_MESSAGE, readReceipts, writeReceipts } from './infrastructure/receipts.ts';
 export * from './infrastructure/status-tree.ts';
 export * from './limits.ts';

@@ -225,6 +225,27 @@ export interface Tombstone {
   readonly at: string;
 }
 
+/** What a component has given and what it still holds: the other half of an account of every sequence [DESIGN §4.4]. */
+export interface Holdings {
+  /** ms since 1970 at the component */
+  readonly madeAt: number;
+  /** the last sequence it gave itself, for each lane it has used */
+  readonly own: readonly { readonly epoch: string; readonly lane: Lane; readonly last: number }[];
+  /** what waits in its spool; `messages` of the range are there, the rest has gone on or is in none of its hands */
+  readonly ranges: readonly HeldRange[];
+  /** there are more ranges than one message tells */
+  readonly truncated: boolean;
+}
+
+export interface HeldRange {
+  readonly source: string;
+  readonly epoch: string;
+  readonly lane: Lane;
+  readonly from: number;
+  readonly to: number;
+  readonly messages: number;
+}
+
 /** What the receiver says of one message of an envelope. */
 export interface Verdict {
   readonly accepted: boolean;
@@ -234,12 +255,17 @@ export interface Verdict {
   readonly waitMs?: number;
 }
 
-/** The highest sequence up to which a parent holds everything of a lane; shows a restored copy in the first exchange. */
+/**
+ * The highest sequence up to which a parent holds everything of a lane; shows a restored copy in the first exchange. Marks
+ * stand in the order in which the parent first saw their epochs.
+ */
 export interface Mark {
   readonly source: string;
   readonly epoch: string;
   readonly lane: Lane;
   readonly through: number;
+  /** of the epoch of this source that appeared last; the others are superseded. Not told by a parent of an older release */
+  readonly newest?: boolean;
 }
 
 /** The first part of a reply: a verdict per message, in the order sent, and marks when they were asked for. */

@@ -7,8 +7,11 @@ import {
   type DataElement,
   type Destination,
   type Header,
+  type HeldRange,
+  type Holdings,
   type Hop,
   type Lane,
+  type Mark,
   SEVERITIES,
   STATUS_KINDS,
   STATUS_STATES,
@@ -208,6 +211,23 @@ export const tombstone: fc.Arbitrary<Tombstone> = fc
   .map(({ range: [a, b], ...rest }) =>
     withoutUndefined({ ...rest, from: Math.min(a, b), to: Math.max(a, b) }),
   ) as fc.Arbitrary<Tombstone>;
+
+const heldRange: fc.Arbitrary<HeldRange> = fc
+  .record({ source: name, epoch: hex(16), lane, from: fc.integer({ min: 1, max: 1e9 }), more: fc.nat(1e6) })
+  .chain(({ more, ...rest }) =>
+    fc.integer({ min: 1, max: more + 1 }).map((messages) => ({ ...rest, to: rest.from + more, messages })),
+  );
+
+export const holdings: fc.Arbitrary<Holdings> = fc.record({
+  madeAt: time,
+  own: fc.array(fc.record({ epoch: hex(16), lane, last: natural }), { maxLength: 9 }),
+  ranges: fc.array(heldRange, { maxLength: 9 }),
+  truncated: fc.boolean(),
+});
+
+export const mark: fc.Arbitrary<Mark> = fc
+  .record({ source: name, epoch: hex(16), lane, through: natural, newest: undefinable(fc.boolean()) })
+  .map(withoutUndefined) as fc.Arbitrary<Mark>;
 
 /** A status tree of up to `levels` levels below the root. */
 function statusTree(levels: number): fc.Arbitrary<StatusNode> {

@@ -10,6 +10,7 @@ import {
   jsonElement,
   payloadOf,
   performanceSample,
+  writeHoldings,
   writeReceipts,
   writeStatus,
 } from '../src/index.ts';
@@ -47,6 +48,17 @@ const bulkRequest = (data: unknown): Content => ({
   data: jsonElement(data),
 });
 const sample = { load1: 0.5, cpuBusyFraction: 0.25, memoryUsedBytes: 1_000_000 };
+const rejected = {
+  id: sampleId(1),
+  class: 'performance',
+  subclass: 'sample',
+  instance: INSTANCE,
+  eventKey: 'host/machine-7/1',
+  reason: 'evicted',
+  code: 'BH-E-SPOOL-FULL',
+  by: 'c0a1b2c3d.m1',
+  at: 1,
+};
 const membership = {
   version: 1,
   components: [
@@ -96,6 +108,13 @@ const GOOD: Readonly<Record<string, Content>> = {
   'infrastructure/receipt': writeReceipts([
     { source: PROXY, epoch: EPOCH, lane: 6, from: 1, to: 2, reason: 'filtered', at: 'c0a1b2c3d.m1' },
   ]),
+  'infrastructure/holdings': writeHoldings({
+    madeAt: 1,
+    own: [{ epoch: EPOCH, lane: 4, last: 9 }],
+    ranges: [{ source: PROXY, epoch: EPOCH, lane: 4, from: 8, to: 9, messages: 2 }],
+    truncated: false,
+  }),
+  'infrastructure/rejection': jsonData({ items: [rejected] }),
   'infrastructure/transfer': event('transfer', {
     sha256,
     wanBytes: 10,
@@ -202,6 +221,20 @@ describe('a class refuses', () => {
       'BH-E-XML-ELEMENT',
     ],
     ['receipts that are none', 'infrastructure/receipt', jsonData({}), 'BH-E-XML-ELEMENT'],
+    ['holdings that are none', 'infrastructure/holdings', jsonData({}), 'BH-E-XML-ELEMENT'],
+    ['an empty rejection', 'infrastructure/rejection', jsonData({ items: [] }), 'BH-E-SCHEMA'],
+    [
+      'a rejection of more than 256',
+      'infrastructure/rejection',
+      jsonData({ items: Array.from({ length: 257 }, () => rejected) }),
+      'BH-E-SCHEMA',
+    ],
+    [
+      'a rejection for no reason',
+      'infrastructure/rejection',
+      jsonData({ items: [{ ...rejected, reason: 'whim' }] }),
+      'BH-E-SCHEMA',
+    ],
     ['an unknown install state', 'software/install', event('x', { ...install, state: 'dreaming' }), 'BH-E-SCHEMA'],
     ['a short signature', 'software/offer', bulkRequest({ ...offer, signature: 'AAAA' }), 'BH-E-SCHEMA'],
     [

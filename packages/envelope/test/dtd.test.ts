@@ -13,13 +13,15 @@ import {
   type EnvelopeResponse,
   writeContent,
   writeHeader,
+  writeHoldings,
   writeReceipts,
   writeResponse,
   writeStatus,
 } from '../src/index.ts';
+import { HOLDINGS_ELEMENTS } from '../src/infrastructure/holdings.ts';
 import { TOMBSTONE_ATTRIBUTES } from '../src/infrastructure/receipts.ts';
 import { passGate } from '../src/xml/gate.ts';
-import { content, header, statusNode, tombstone } from './arbitraries.ts';
+import { content, header, holdings, mark, statusNode, tombstone } from './arbitraries.ts';
 import { codeOf } from './codes.ts';
 
 const PACKAGE = new URL('../', import.meta.url);
@@ -51,19 +53,22 @@ function refusedByXmllint(documents: readonly Uint8Array[], ...options: string[]
 const SAMPLES = { numRuns: 150, seed: 7 };
 const accepted = { accepted: true };
 const response = fc
-  .array(
-    fc.oneof(
-      fc.constant(accepted),
-      fc.record({
-        accepted: fc.constant(false),
-        code: fc.constant('BH-E-SPOOF'),
-        retryable: fc.boolean(),
-        detail: fc.string({ unit: 'binary' }),
-      }),
+  .tuple(
+    fc.array(
+      fc.oneof(
+        fc.constant(accepted),
+        fc.record({
+          accepted: fc.constant(false),
+          code: fc.constant('BH-E-SPOOF'),
+          retryable: fc.boolean(),
+          detail: fc.string({ unit: 'binary' }),
+        }),
+      ),
+      { maxLength: 20 },
     ),
-    { maxLength: 20 },
+    fc.array(mark, { maxLength: 5 }),
   )
-  .map((verdicts): EnvelopeResponse => ({ verdicts }));
+  .map(([verdicts, marks]): EnvelopeResponse => ({ verdicts, marks }));
 
 const EMITTED: Readonly<Record<string, () => Uint8Array[]>> = {
   header: () => fc.sample(header, SAMPLES).map(writeHeader),
@@ -71,6 +76,7 @@ const EMITTED: Readonly<Record<string, () => Uint8Array[]>> = {
   status: () => fc.sample(statusNode, { numRuns: 60, seed: 7 }).map((node) => Buffer.from(writeStatus(1, node).text)),
   receipts: () =>
     fc.sample(fc.array(tombstone, { maxLength: 9 }), SAMPLES).map((list) => Buffer.from(writeReceipts(list).text)),
+  holdings: () => fc.sample(holdings, SAMPLES).map((made) => Buffer.from(writeHoldings(made).text)),
   response: () => fc.sample(response, SAMPLES).map(writeResponse),
 };
 
@@ -196,5 +202,6 @@ describe('the DTDs say what the code says', () => {
   it('of headers', () => expect(declared('header')).to.deep.equal(HEADER_ELEMENTS));
   it('of contents', () => expect(declared('content')).to.deep.equal(CONTENT_ELEMENTS));
   it('of tombstones', () => expect(declared('receipts')['tombstone']).to.deep.equal(TOMBSTONE_ATTRIBUTES));
+  it('of holdings', () => expect(declared('holdings')).to.deep.equal(HOLDINGS_ELEMENTS));
   it('of status trees', () => expect(declared('status')['component']).to.deep.equal(COMPONENT_ATTRIBUTES));
 });

@@ -7,6 +7,7 @@ import {
   readContent,
   readEnvelope,
   readHeader,
+  readHoldings,
   readReceipts,
   readReply,
   readResponse,
@@ -15,6 +16,7 @@ import {
   writeContent,
   writeEnvelope,
   writeHeader,
+  writeHoldings,
   writeReceipts,
   writeReply,
   writeResponse,
@@ -55,6 +57,10 @@ const KINDS: Readonly<Record<string, Kind>> = {
   receipts: (bytes) => {
     const tombstones = readReceipts(xmlData(bytes));
     return () => Buffer.from(writeReceipts(tombstones).text);
+  },
+  holdings: (bytes) => {
+    const holdings = readHoldings(xmlData(bytes));
+    return () => Buffer.from(writeHoldings(holdings).text);
   },
   response: (bytes) => {
     const response = readResponse(bytes);

@@ -6,14 +6,18 @@ import {
   type DataElement,
   readContent,
   readHeader,
+  readHoldings,
   readReceipts,
+  readResponse,
   readStatus,
   writeContent,
   writeHeader,
+  writeHoldings,
   writeReceipts,
+  writeResponse,
   writeStatus,
 } from '../src/index.ts';
-import { content, header, hop, statusNode, tombstone, xmlText } from './arbitraries.ts';
+import { content, header, holdings, hop, mark, statusNode, tombstone, xmlText } from './arbitraries.ts';
 import { codeOf } from './codes.ts';
 import { sampleAlarm, sampleHeader } from './samples.ts';
 
@@ -38,6 +42,24 @@ describe('write, then read, is identity', () => {
     fc.assert(
       fc.property(fc.array(tombstone, { maxLength: 5 }), (made) => {
         expect(readReceipts(readContent(writeContent(writeReceipts(made))))).to.deep.equal(made);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it('T-A4: of all holdings, through the body that carries them', () => {
+    fc.assert(
+      fc.property(holdings, (made) => {
+        expect(readHoldings(readContent(writeContent(writeHoldings(made))))).to.deep.equal(made);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it('T-A4: of every mark', () => {
+    fc.assert(
+      fc.property(fc.array(mark, { minLength: 1, maxLength: 5 }), (marks) => {
+        expect(readResponse(writeResponse({ verdicts: [], marks })).marks).to.deep.equal(marks);
       }),
       { numRuns: 100 },
     );

@@ -10,6 +10,7 @@ import {
   checkContent,
   HOP_BYTES,
   LIMITS,
+  RANGES_PER_HOLDINGS,
   RECEIPTS_PER_MESSAGE,
   readContent,
   readEnvelope,
@@ -93,6 +94,7 @@ describe('docs/wire.md', () => {
   it('says the numbers that the code has', () => {
     expect(page).to.include(`This page freezes version ${WIRE_VERSION}.`);
     expect(page).to.include(`up to ${RECEIPTS_PER_MESSAGE} \`<tombstone`);
+    expect(page).to.include(`up to ${RANGES_PER_HOLDINGS} \`<range`);
     expect(page).to.include(`*envelope* of 0 to ${LIMITS.messages} messages`);
     expect(page).to.include(`room for ${LIMITS.hops} hops of ${HOP_BYTES} bytes`);
     expect(page).to.include(`Up to ${LIMITS.window} envelopes may be under way`);

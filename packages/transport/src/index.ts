@@ -2,6 +2,7 @@ export { type FetchOptions, FRUITLESS_ATTEMPTS } from './artifact-fetch.ts';
 export * from './backoff.ts';
 export * from './enrol.ts';
 export * from './envelope-exchange.ts';
+export * from './epoch-watch.ts';
 export * from './link-order.ts';
 export type { OutboundProxy } from './outbound-proxy.ts';
 export { type Draft, written } from './outbox/draft.ts';

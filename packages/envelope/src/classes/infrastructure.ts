@@ -1,10 +1,11 @@
 import { BackhaulError } from '@backhaul/runtime';
 import { z } from 'zod';
+import { readHoldings } from '../infrastructure/holdings.ts';
 import { readReceipts } from '../infrastructure/receipts.ts';
 import { readStatus } from '../infrastructure/status-tree.ts';
-import type { Content } from '../message.ts';
+import { type Content, TOMBSTONE_REASONS } from '../message.ts';
 import type { ClassEntry } from './class-entry.ts';
-import { bytes, count, id, longText, messageId, sha256, shortText } from './json-fields.ts';
+import { bytes, count, errorCode, id, longText, messageId, sha256, shortText, time } from './json-fields.ts';
 
 /** Messages by which the network looks after itself. */
 export const registration = z.strictObject({
@@ -63,10 +64,46 @@ export const revocation = z.strictObject({
   reason: longText.optional(),
 });
 export type Revocation = z.output<typeof revocation>;
+/** Late rejections: what was accepted from a proxy and could not be carried to its end, told to those who sent it. */
+export const rejection = z.strictObject({
+  items: z
+    .array(
+      z.strictObject({
+        /** of the message that was lost on the way */
+        id: messageId,
+        class: id,
+        subclass: id,
+        /** the support instance it was about */
+        instance: id.optional(),
+        eventKey: z.string().min(1).max(512).optional(),
+        reason: z.enum(TOMBSTONE_REASONS),
+        code: errorCode.optional(),
+        /** the hop that rejected it, and when by its clock */
+        by: id,
+        at: time,
+      }),
+    )
+    .min(1)
+    .max(256),
+});
+export type Rejection = z.output<typeof rejection>;
+export type RejectedItem = Rejection['items'][number];
+
+/**
+ * What a component says of itself: that it begins, that it ends on purpose, that its store was found damaged and what was lost
+ * (`store-findings`), that its sender was stuck (`sender-stalled`), and what it noticed of a child: two with one identity
+ * (`clone`, `two-pollers`).
+ */
+export const NOTICES = ['cold-start', 'shutdown', 'store-findings', 'sender-stalled', 'clone', 'two-pollers'] as const;
+export type NoticeId = (typeof NOTICES)[number];
+
+function isNotice(eventId: string): eventId is NoticeId {
+  return (NOTICES as readonly string[]).includes(eventId);
+}
 
 function checkNotice(content: Content): void {
-  if (content.type === 'event' && content.eventId !== 'cold-start' && content.eventId !== 'shutdown')
-    throw new BackhaulError('BH-E-SCHEMA', { detail: 'eventId: cold-start or shutdown' });
+  if (content.type === 'event' && !isNotice(content.eventId))
+    throw new BackhaulError('BH-E-SCHEMA', { detail: `eventId: one of ${NOTICES.join(', ')}` });
 }
 
 const administration = { class: 'infrastructure', classification: 'infrastructure-administration', lane: 4 } as const;
@@ -85,7 +122,7 @@ export const INFRASTRUCTURE_CLASSES: readonly ClassEntry[] = [
     subclass: 'notice',
     contentTypes: ['event'],
     from: 'proxy, MLM',
-    about: 'cold start and shutdown',
+    about: 'cold start and shutdown; damage found, a sender that was stuck, two components with one identity',
     check: checkNotice,
   },
   {
@@ -103,6 +140,22 @@ export const INFRASTRUCTURE_CLASSES: readonly ClassEntry[] = [
     from: 'MLM, proxy',
     about: 'tombstones, text/xml; in the lane of what they replace',
     check: (content) => void readReceipts(content),
+  },
+  {
+    ...administration,
+    subclass: 'holdings',
+    contentTypes: ['data'],
+    from: 'proxy, MLM',
+    about: 'what it has given and what waits in its spool, text/xml; a newer one supersedes',
+    check: (content) => void readHoldings(content),
+  },
+  {
+    ...administration,
+    subclass: 'rejection',
+    contentTypes: ['data'],
+    from: 'MLM, application server',
+    about: 'late rejections of messages that a proxy sent',
+    json: rejection,
   },
   {
     ...administration,

@@ -52,7 +52,7 @@ function detailOf(verdict: Verdict): string {
 }
 
 function writeMark(mark: Mark): string {
-  return `<mark${attribute('source', field.componentId, mark.source)}${attribute('epoch', field.epoch, mark.epoch)}${attribute('lane', field.lane, mark.lane)}${attribute('through', field.count, mark.through)}/>`;
+  return `<mark${attribute('source', field.componentId, mark.source)}${attribute('epoch', field.epoch, mark.epoch)}${attribute('lane', field.lane, mark.lane)}${attribute('through', field.count, mark.through)}${attribute('newest', field.flag, mark.newest)}/>`;
 }
 
 /** Throws BH-E-XML-ELEMENT, BH-E-XML-VALUE when a message has no verdict or two, and what `parseXml` throws. */
@@ -72,7 +72,7 @@ const ATTRIBUTES = {
   messageResponse: new Set(['version', 'messages']),
   accepted: new Set(['first', 'last']),
   rejected: new Set(['index', 'code', 'retryable', 'waitMs']),
-  mark: new Set(['source', 'epoch', 'lane', 'through']),
+  mark: new Set(['source', 'epoch', 'lane', 'through', 'newest']),
 };
 
 const messageCount = field.integer(0, LIMITS.messages);
@@ -113,6 +113,7 @@ function readMark(element: XmlElement): Mark {
     epoch: element.get('epoch', field.epoch),
     lane: element.get('lane', field.lane),
     through: element.get('through', field.count),
+    ...optional('newest', element.find('newest', field.flag)),
   };
 }
 
