@@ -1,0 +1,92 @@
+import { join } from 'node:path';
+import type { Clock, Logger, Metrics, Random } from '@backhaul/runtime';
+import { LaneQueue, renewAfterRestore, SequenceCounter, type Store } from '@backhaul/spool';
+import { Outbox, renewEpochIfRestored, type UplinkOptions, type UplinkStatus } from '@backhaul/transport';
+import type { AcceptContext } from './accept/accept-path.ts';
+import type { ProxyConfig } from './config.ts';
+import { Directory } from './directory/directory.ts';
+import { Liveness } from './directory/liveness.ts';
+import { Registrar } from './directory/registrar.ts';
+import { CommandBoard } from './downward/command-board.ts';
+import { CommandHandler } from './downward/command-handler.ts';
+import { Downward } from './downward/downward.ts';
+import { SeenMessages } from './downward/seen-messages.ts';
+import { Heartbeat } from './heartbeat/heartbeat.ts';
+import { statusTree } from './heartbeat/status-tree.ts';
+import { InstallRunner, type InstallRunnerOptions } from './install/install-runner.ts';
+import type { InstallerClient } from './install/installer-client.ts';
+import { OfferHandler } from './install/offer-handler.ts';
+import { Expiry } from './outbox/expiry.ts';
+import { proxyMetrics } from './proxy-metrics.ts';
+import { ProxyState } from './proxy-state.ts';
+import { proxyStatus } from './proxy-status.ts';
+
+/** What the core needs of the world: a disk, time and dice; a way to fetch, and the state of the line, from the network. */
+export interface ProxySurroundings {
+  /** component ID of this proxy */
+  readonly self: string;
+  readonly config: ProxyConfig;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly fetchArtifact: InstallRunnerOptions['fetchArtifact'];
+  readonly uplink: () => UplinkStatus;
+  /** absent where nothing may be installed: every offer is refused */
+  readonly installer?: InstallerClient | undefined;
+}
+
+export type ProxyCore = ReturnType<typeof proxyCore>;
+
+/**
+ * Everything of a proxy but the network and the processes beside it: what integrators send goes in through `accept`, what the
+ * parent sends through `downward`. `state` starts after the store, `timers` after what carries the line.
+ */
+export function proxyCore(around: ProxySurroundings) {
+  const { self, config, store, clock, random, logger, uplink } = around;
+  const startedAt = clock.now();
+  const { maxBytes, maxMessages } = config.spool;
+  const numbering = new SequenceCounter({ store, random, prefix: 'numbers' });
+  const restored = { load: () => renewAfterRestore(config.dataDirectory, { store, numbering, logger }) };
+  const spool = new LaneQueue({ store, clock, prefix: 'spool', maxBytes, maxMessages });
+  const outbox = new Outbox({ self, numbering, spool, clock, random });
+  const { maxIntegrators, maxInstances } = config.api;
+  const directory = new Directory({ self, store, clock, maxIntegrators, maxInstances });
+  const liveness = new Liveness(clock);
+  const board = new CommandBoard({ store, clock });
+  const seen = new SeenMessages(store);
+  const metrics = proxyMetrics(around.metrics, { spool, store, directory, board, now: clock.now });
+  const runner = new InstallRunner({
+    ...{ self, store, outbox, clock, logger, metrics },
+    installer: around.installer,
+    artifactsDirectory: join(config.dataDirectory, 'artifacts'),
+    fetchArtifact: around.fetchArtifact,
+  });
+  const { integratorOverdueMs, intervalMs } = config.heartbeat;
+  const depth = () => spool.depth();
+  const sources = { self, startedAt, directory, liveness, integratorOverdueMs, depth, uplink };
+  const tree = () => statusTree(sources, clock.now());
+  const status = () =>
+    proxyStatus({ self, startedAt, numbering, spool, store, directory, board, runner, clock, uplink, tree });
+  const commands = new CommandHandler({ self, directory, board, status, configuration: () => config });
+  const offers = new OfferHandler({ self, runner, clock });
+  const accept: AcceptContext = { directory, outbox, store, clock };
+  const downward = new Downward({ self, store, outbox, seen, commands, offers, clock, logger, metrics });
+  const renewing = { self, numbering, spool, store, clock, logger };
+  /** what an uplink works with, whatever network it sends over */
+  const upward: Pick<UplinkOptions, 'store' | 'spool' | 'downward' | 'onRemoved' | 'onMarks'> = {
+    ...{ store, spool, downward },
+    onRemoved: (removed) => outbox.receipts(removed),
+    onMarks: async (marks) => void (await renewEpochIfRestored(renewing, marks)),
+  };
+  return {
+    ...{ spool, numbering, outbox, directory, liveness, board, seen, metrics, runner, status, accept, upward },
+    registrar: new Registrar({ directory, outbox, store }),
+    state: new ProxyState(store, [numbering, restored, spool, directory, board, seen, runner], logger),
+    timers: [
+      new Expiry({ spool, outbox, board, store, clock, logger, metrics }),
+      new Heartbeat({ sources, outbox, store, intervalMs, clock, logger }),
+    ],
+  };
+}
