@@ -61,7 +61,19 @@ export function mlmCore(around: MlmSurroundings) {
   });
   const onMerged = (count: number): void => counts.merged(count);
   const windows = new AggregationWindows({ aggregation, modules, own, store, clock, logger, onMerged });
-  const forward = { self, clock, store, seen, membership, modules, aggregation, own, transfers, metrics: counts };
+  const forward = {
+    self,
+    clock,
+    store,
+    spool,
+    seen,
+    membership,
+    modules,
+    aggregation,
+    own,
+    transfers,
+    metrics: counts,
+  };
   const handler = new MlmHandler({ forward, mailboxes, seen, transfers, windows, clock });
   const heardAt = (child: string) => handler.heardAt(child);
   const status = (): StatusNode =>

@@ -3,7 +3,8 @@ import type { Clock } from '@backhaul/runtime';
 import type { Seen } from '@backhaul/spool';
 import type { ArtifactFile, Peer, RelayHandler } from '@backhaul/transport';
 import type { AggregationWindows } from './aggregation/windows.ts';
-import { type ForwardContext, forwardEnvelope } from './forward/forward-path.ts';
+import type { ForwardContext } from './forward/forward-context.ts';
+import { forwardEnvelope } from './forward/forward-path.ts';
 import type { RoomyMailboxes } from './mailbox-room.ts';
 import type { Transfers } from './transfers/transfers.ts';
 

@@ -5,6 +5,16 @@ import { encodeHeld, type HeldMessage } from './held-message.ts';
 
 /** Past these numbers a message that a module wants to hold passes instead. */
 export const HOLDING_LIMITS = { groups: 10_000, bytes: 64 * 1024 * 1024 } as const;
+/** One child may use this part of them: what it makes up must not end the aggregation of the others. */
+export const CHILD_SHARE = 1 / 4;
+
+/** What is held, of all children or of one. */
+interface Usage {
+  readonly groups: number;
+  readonly bytes: number;
+}
+
+const NOTHING_HELD: Usage = { groups: 0, bytes: 0 };
 
 export type Hold = Extract<Action, { do: 'hold' }>;
 
@@ -15,6 +25,8 @@ export interface HoldingGroup {
   readonly key: string;
   readonly rule: string;
   readonly lane: Lane;
+  /** the direct child that began it, to whose share it counts; absent in what an older release stored */
+  readonly via?: string;
   readonly count: number;
   /** wall ms at which it is made of what there is */
   readonly deadline: number;
@@ -40,7 +52,8 @@ export class Aggregation {
   /** by module and key */
   readonly #groups = new Map<string, HoldingGroup>();
   readonly #newId: () => string;
-  #bytes = 0;
+  /** by direct child; of all together under the empty name */
+  readonly #usage = new Map<string, Usage>();
 
   constructor(options: { newId: () => string }) {
     this.#newId = options.newId;
@@ -59,9 +72,10 @@ export class Aggregation {
     return deadlines.length === 0 ? undefined : Math.min(...deadlines);
   }
 
-  /** Begins a plan for one batch; nothing changes until it is staged. */
-  planner(): HoldingPlanner {
-    return new HoldingPlanner(this.#groups, this.#bytes, this.#newId);
+  /** Begins a plan for one batch of a direct child; nothing changes until it is staged. */
+  planner(child: string): HoldingPlanner {
+    const used = { all: this.#usageOf(ALL), child: this.#usageOf(child) };
+    return new HoldingPlanner(this.#groups, { child, used, newId: this.#newId });
   }
 
   due(now: number): HoldingGroup[] {
@@ -71,7 +85,7 @@ export class Aggregation {
   /** What came back from the store. A clock that was set back does not make a window longer. */
   replace(groups: readonly HoldingGroup[]): void {
     this.#groups.clear();
-    this.#bytes = 0;
+    this.#usage.clear();
     for (const group of groups) this.#put(group);
   }
 
@@ -94,16 +108,38 @@ export class Aggregation {
   }
 
   #put(group: HoldingGroup): void {
-    const before = this.#groups.get(place(group));
-    this.#bytes += bytesOf(group) - (before === undefined ? 0 : bytesOf(before));
+    this.#drop(group);
+    this.#count(group, 1);
     this.#groups.set(place(group), group);
   }
 
   #drop(group: HoldingGroup): void {
     const before = this.#groups.get(place(group));
-    if (before !== undefined) this.#bytes -= bytesOf(before);
+    if (before !== undefined) this.#count(before, -1);
     this.#groups.delete(place(group));
   }
+
+  #count(group: HoldingGroup, sign: 1 | -1): void {
+    for (const name of group.via === undefined ? [ALL] : [ALL, group.via]) {
+      const { groups, bytes } = this.#usageOf(name);
+      const left = { groups: groups + sign, bytes: bytes + sign * bytesOf(group) };
+      if (left.groups === 0) this.#usage.delete(name);
+      else this.#usage.set(name, left);
+    }
+  }
+
+  #usageOf(name: string): Usage {
+    return this.#usage.get(name) ?? NOTHING_HELD;
+  }
+}
+
+const ALL = '';
+
+interface PlannerOptions {
+  readonly child: string;
+  /** before this batch */
+  readonly used: { readonly all: Usage; readonly child: Usage };
+  readonly newId: () => string;
 }
 
 /** The groups as one batch would leave them. */
@@ -111,23 +147,25 @@ export class HoldingPlanner implements HoldingPlan {
   readonly grown = new Map<string, HoldingGroup>();
   readonly closed: HoldingGroup[] = [];
   readonly #groups: ReadonlyMap<string, HoldingGroup>;
-  readonly #newId: () => string;
-  #bytes: number;
+  readonly #options: PlannerOptions;
+  /** added by this batch */
+  #begun = 0;
+  #bytes = 0;
 
-  constructor(groups: ReadonlyMap<string, HoldingGroup>, bytes: number, newId: () => string) {
+  constructor(groups: ReadonlyMap<string, HoldingGroup>, options: PlannerOptions) {
     this.#groups = groups;
-    this.#bytes = bytes;
-    this.#newId = newId;
+    this.#options = options;
   }
 
-  /** False when there is no room to hold it: it passes. */
+  /** False when there is no room to hold it, here or in the child's share: it passes. */
   hold(module: string, action: Hold, held: HeldMessage): boolean {
     const { header, headerBytes, body } = held.message;
     const at = place({ module, key: action.key, lane: header.lane });
     const open = this.grown.get(at) ?? (this.#isClosed(at) ? undefined : this.#groups.get(at));
-    this.#bytes += headerBytes.length + body.length;
-    if (this.#bytes > HOLDING_LIMITS.bytes || (open === undefined && this.#isFull())) return false;
+    const bytes = headerBytes.length + body.length;
+    if (!this.#hasRoom(open === undefined ? 1 : 0, bytes)) return false;
     const group = open ?? this.#begin(module, action, header.lane, held.receivedAt);
+    this.#bytes += bytes;
     const grown = { ...group, parts: [...group.parts, held] };
     if (grown.parts.length < group.count) this.grown.set(at, grown);
     else {
@@ -138,7 +176,10 @@ export class HoldingPlanner implements HoldingPlan {
   }
 
   #begin(module: string, { key, rule, count, windowMs }: Hold, lane: Lane, now: number): HoldingGroup {
-    return { id: this.#newId(), module, key, rule, lane, count, deadline: now + windowMs, parts: [], stored: 0 };
+    const { newId, child } = this.#options;
+    this.#begun += 1;
+    const deadline = now + windowMs;
+    return { id: newId(), module, key, rule, lane, via: child, count, deadline, parts: [], stored: 0 };
   }
 
   #isClosed(at: string): boolean {
@@ -146,8 +187,12 @@ export class HoldingPlanner implements HoldingPlan {
     return known !== undefined && this.closed.some(({ id }) => id === known.id);
   }
 
-  #isFull(): boolean {
-    return this.#groups.size + this.grown.size >= HOLDING_LIMITS.groups;
+  #hasRoom(groups: number, bytes: number): boolean {
+    const { all, child } = this.#options.used;
+    const fits = (used: Usage, share: number): boolean =>
+      used.groups + this.#begun + groups <= HOLDING_LIMITS.groups * share &&
+      used.bytes + this.#bytes + bytes <= HOLDING_LIMITS.bytes * share;
+    return fits(all, 1) && fits(child, CHILD_SHARE);
   }
 }
 

@@ -46,6 +46,13 @@ export class Batch {
     return this.items.filter(({ fate }) => fate === 'open');
   }
 
+  /** Nothing of what was staged is committed; `refuseItem` is asked for each message that would have been accepted anew. */
+  takeNothing(refuseItem: (item: Item) => void): void {
+    this.changes.length = 0;
+    this.settled.length = 0;
+    for (const item of this.items) if (item.fate !== 'seen' && item.fate !== 'refused') refuseItem(item);
+  }
+
   verdicts(): Verdict[] {
     return this.items.map(({ refusal }) => refusal ?? ACCEPTED);
   }

@@ -59,10 +59,15 @@ export class Outbox {
 
   /**
    * All drafts or none, and messages of others with them as one record of each lane. Throws BH-E-SPOOL-FULL, or what is
-   * wrong with the first draft that cannot be written; then nothing was numbered.
+   * wrong with the first draft that cannot be written; then nothing was numbered. `receipts`: the drafts give an account, of
+   * messages or of this component, and may use the room that is kept for that.
    */
-  stageAll(drafts: readonly Draft[], others: readonly SpoolEntry[] = []): readonly Change[] {
-    return this.#stage(drafts, { others }).changes;
+  stageAll(
+    drafts: readonly Draft[],
+    others: readonly SpoolEntry[] = [],
+    { receipts = false }: { readonly receipts?: boolean } = {},
+  ): readonly Change[] {
+    return this.#stage(drafts, { others, receipts }).changes;
   }
 
   /** Tombstones in place of what left undelivered, for the commit that removes it [DESIGN §4.4]; a full spool has room. */

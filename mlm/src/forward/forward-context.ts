@@ -1,0 +1,24 @@
+import type { ModuleChain } from '@backhaul/modules';
+import type { Clock } from '@backhaul/runtime';
+import type { Seen, Spool, Store } from '@backhaul/spool';
+import type { Outbox } from '@backhaul/transport';
+import type { Aggregation } from '../aggregation/aggregation.ts';
+import type { Membership } from '../membership/membership.ts';
+import type { Transfers } from '../transfers/transfers.ts';
+import type { ForwardMetrics } from './forward-metrics.ts';
+
+/** What the stages of the forward path work with; made once. */
+export interface ForwardContext {
+  /** id of this MLM */
+  readonly self: string;
+  readonly clock: Clock;
+  readonly store: Store;
+  readonly spool: Spool;
+  readonly seen: Seen;
+  readonly membership: Membership;
+  readonly modules: ModuleChain;
+  readonly aggregation: Aggregation;
+  readonly own: Outbox;
+  readonly transfers: Pick<Transfers, 'noteUpward'>;
+  readonly metrics: ForwardMetrics;
+}
