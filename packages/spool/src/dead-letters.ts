@@ -1,58 +1,52 @@
 import { numberKey, numberOf, parseJson } from './keys.ts';
 import { decodeRecord, encodeRecord } from './record.ts';
 import type { Op, Store } from './store.ts';
-import type { SpoolEntry } from './types.ts';
+import type { DeadLetter, SpoolEntry } from './types.ts';
 
-/** Kept for people to look at; their receipts have gone up, so the oldest may be forgotten. */
-const DEAD_LETTERS_KEPT = 1_000;
-
-export interface DeadLetter {
-  readonly number: number;
-  readonly entry: SpoolEntry;
-  readonly code: string;
-  readonly detail?: string;
-  /** wall ms of the refusal */
-  readonly at: number;
-}
+/** Kept for people to look at; their receipts have gone up, so at the bound the oldest is discarded. */
+export const DEAD_LETTER_LIMITS = { messages: 1_000, bytes: 64 * 1024 * 1024 } as const;
 
 type Told = Pick<DeadLetter, 'code' | 'detail' | 'at'> & { lane: number };
 
-/** Messages that the parent refused for good. Value: `length u32 | JSON {code, detail, at, lane} | record of one entry`. */
+/** Messages that a receiver refused for good, or that were taken out as poison. Value: `length u32 | JSON {code, detail, at, lane} | record of one entry`. */
 export class DeadLetters {
   readonly #store: Store;
   readonly #prefix: string;
-  #numbers: number[] = [];
+  readonly #limits: { readonly messages: number; readonly bytes: number };
+  /** bytes on disk by number, oldest first */
+  readonly #sizes = new Map<number, number>();
+  #bytes = 0;
   #next = 1;
+  /** since the start, for want of room */
+  discarded = 0;
 
-  constructor(store: Store, prefix: string) {
+  constructor(store: Store, prefix: string, limits = DEAD_LETTER_LIMITS) {
     this.#store = store;
     this.#prefix = prefix;
+    this.#limits = limits;
   }
 
   get count(): number {
-    return this.#numbers.length;
+    return this.#sizes.size;
   }
 
   async load(): Promise<void> {
-    this.#numbers = [];
-    for await (const [key] of this.#store.scan(this.#prefix)) this.#numbers.push(numberOf(key));
-    this.#next = (this.#numbers.at(-1) ?? 0) + 1;
+    this.#sizes.clear();
+    this.#bytes = 0;
+    this.#next = 1;
+    for await (const [key, value] of this.#store.scan(this.#prefix)) this.#note(numberOf(key), value.length);
   }
 
   addOps(entry: SpoolEntry, code: string, detail: string | undefined, at: number): Op[] {
-    const number = this.#next++;
-    this.#numbers.push(number);
+    const number = this.#next;
     const told = Buffer.from(
       JSON.stringify({ code, detail, at, lane: entry.lane } satisfies Record<keyof Told, unknown>),
     );
     const length = Buffer.allocUnsafe(4);
     length.writeUInt32LE(told.length);
     const value = Buffer.concat([length, told, encodeRecord([entry])]);
-    const forgotten = this.#numbers.splice(0, this.#numbers.length - DEAD_LETTERS_KEPT);
-    return [
-      ...forgotten.map((old) => this.#deletion(old)),
-      { type: 'put', key: this.#prefix + numberKey(number), value },
-    ];
+    this.#note(number, value.length);
+    return [...this.#discardOldest(), { type: 'put', key: this.#prefix + numberKey(number), value }];
   }
 
   /** Oldest first; `after` is a number, exclusive. */
@@ -71,14 +65,29 @@ export class DeadLetters {
   }
 
   removeOps(number: number): Op[] {
-    const at = this.#numbers.indexOf(number);
-    if (at < 0) return [];
-    this.#numbers.splice(at, 1);
-    return [this.#deletion(number)];
+    const bytes = this.#sizes.get(number);
+    if (bytes === undefined) return [];
+    this.#sizes.delete(number);
+    this.#bytes -= bytes;
+    return [{ type: 'del', key: this.#prefix + numberKey(number) }];
   }
 
-  #deletion(number: number): Op {
-    return { type: 'del', key: this.#prefix + numberKey(number) };
+  #note(number: number, bytes: number): void {
+    this.#sizes.set(number, bytes);
+    this.#bytes += bytes;
+    this.#next = number + 1;
+  }
+
+  /** The newest stays, however large. */
+  #discardOldest(): Op[] {
+    const ops: Op[] = [];
+    for (const number of this.#sizes.keys()) {
+      if (this.count <= this.#limits.messages && this.#bytes <= this.#limits.bytes) break;
+      if (this.count === 1) break;
+      ops.push(...this.removeOps(number));
+      this.discarded += 1;
+    }
+    return ops;
   }
 }
 

@@ -1,4 +1,4 @@
-export type { DeadLetter } from './dead-letters.ts';
+export { DEAD_LETTER_LIMITS } from './dead-letters.ts';
 export * from './end-with-store.ts';
 export * from './lane-queue.ts';
 export * from './level-mailboxes.ts';

@@ -1,6 +1,6 @@
 import { BackhaulError, type Clock } from '@backhaul/runtime';
 import { ByteCache } from './byte-cache.ts';
-import { type DeadLetter, DeadLetters } from './dead-letters.ts';
+import { DeadLetters } from './dead-letters.ts';
 import { depart } from './departure.ts';
 import { chooseVictims, leastRank, type Slot } from './eviction.ts';
 import { expiredSlots } from './expiry.ts';
@@ -12,7 +12,17 @@ import { entryBytes } from './record.ts';
 import { RecordReader } from './record-reader.ts';
 import { type Change, type Op, type Store, stagedChange } from './store.ts';
 import { takeSlots } from './take-slots.ts';
-import type { Claim, LoadReport, Removed, Settlement, Spool, SpoolDepth, SpoolEntry, StagedEntries } from './types.ts';
+import type {
+  Claim,
+  DeadLetter,
+  LoadReport,
+  Removed,
+  Settlement,
+  Spool,
+  SpoolDepth,
+  SpoolEntry,
+  StagedEntries,
+} from './types.ts';
 import { Waiters } from './waiters.ts';
 
 const LANES = [0, 1, 2, 3, 4, 5, 6, 7, 8] as const;
@@ -181,6 +191,7 @@ export class LaneQueue implements Spool {
       ...(retryAt === undefined ? {} : { nextRetryAt: retryAt }),
       byLane: Object.fromEntries(held.map(({ lane, messages, bytes }) => [lane, { messages, bytes }])),
       deadLetters: this.#deadLetters.count,
+      deadLettersDiscarded: this.#deadLetters.discarded,
     };
   }
 
@@ -200,6 +211,11 @@ export class LaneQueue implements Spool {
 
   deadLetter(number: number): Promise<DeadLetter | undefined> {
     return this.#deadLetters.read(number);
+  }
+
+  /** For what is given up before it was spooled: a message that a module or the store refuses again and again. */
+  addDeadLetter(entry: SpoolEntry, code: string, detail?: string): Change {
+    return stagedChange(() => this.#deadLetters.addOps(entry, code, detail, this.#clock.now()));
   }
 
   removeDeadLetter(number: number): Change {

@@ -62,10 +62,18 @@ export class SeenIntervals implements Seen {
   }
 
   marks(source: string): readonly { source: string; epoch: string; lane: Lane; through: number }[] {
-    const epochs = [...(this.#sources.get(source) ?? [])];
-    return epochs.flatMap(([epoch, { lanes }]) =>
+    return this.#inOrder(source).flatMap(([epoch, { lanes }]) =>
       [...lanes].map(([lane, intervals]) => ({ source, epoch, lane, through: contiguous(intervals) })),
     );
+  }
+
+  newestEpoch(source: string): string | undefined {
+    return this.#inOrder(source).at(-1)?.[0];
+  }
+
+  /** Epochs of a source in the order in which they appeared here. */
+  #inOrder(source: string): [string, Epoch][] {
+    return [...(this.#sources.get(source) ?? [])].sort(([, a], [, b]) => a.ordinal - b.ordinal);
   }
 
   #submit(marks: readonly Mark[]): Op[] {

@@ -63,6 +63,8 @@ export interface SpoolDepth {
   readonly nextRetryAt?: number;
   readonly byLane: Readonly<Record<number, { messages: number; bytes: number }>>;
   readonly deadLetters: number;
+  /** since the start: the oldest dead letters make room for new ones */
+  readonly deadLettersDiscarded: number;
 }
 
 export interface LoadReport {
@@ -71,6 +73,16 @@ export interface LoadReport {
   /** keys missing or failing their checksum; reported loudly, never swallowed [S7] */
   readonly gaps: readonly string[];
   readonly damaged: readonly string[];
+}
+
+/** A message that was given up, kept for people to look at. */
+export interface DeadLetter {
+  readonly number: number;
+  readonly entry: SpoolEntry;
+  readonly code: string;
+  readonly detail?: string;
+  /** wall ms of the refusal */
+  readonly at: number;
 }
 
 /** Entries to be written, and what had to leave to make room for them; the caller adds the receipts to the same commit. */
@@ -95,6 +107,13 @@ export interface Spool {
   /** What is past its time and not in flight, up to about a thousand at a time; call again while it removes some. */
   expire(now: number): { change: Change; removed: readonly Removed[] };
   depth(): SpoolDepth;
+  /** Oldest first; `after` is a dead letter's number, exclusive. */
+  deadLetters(options?: { after?: number; limit?: number }): Promise<readonly DeadLetter[]>;
+  deadLetter(number: number): Promise<DeadLetter | undefined>;
+  /** For what is given up before it was spooled; at the bound the oldest dead letter is discarded. */
+  addDeadLetter(entry: SpoolEntry, code: string, detail?: string): Change;
+  /** Changes nothing when there is no such letter. */
+  removeDeadLetter(number: number): Change;
   /** Resolves when a claim may succeed, or when the signal aborts. */
   ready(signal: AbortSignal): Promise<void>;
 }
@@ -121,7 +140,9 @@ export interface Seen {
   /** False when the interval bound is reached and this is not the lowest missing sequence. */
   hasRoom(source: string, epoch: string, lane: Lane, sequence: number): boolean;
   stage(marks: readonly { source: string; epoch: string; lane: Lane; from: number; to: number }[]): Change;
-  /** per lane of every epoch of a source: all sequences up to `through` have been seen */
+  /** the epoch of a source that appeared here last; undefined when nothing has come from it */
+  newestEpoch(source: string): string | undefined;
+  /** per lane of every epoch of a source, in order of appearance: all sequences up to `through` have been seen */
   marks(source: string): readonly { source: string; epoch: string; lane: Lane; through: number }[];
 }
 

@@ -1,5 +1,5 @@
 import { systemClock } from '@backhaul/runtime';
-import { commitChanges, LaneQueue, MemoryStore } from '@backhaul/spool';
+import { commitChanges, DEAD_LETTER_LIMITS, LaneQueue, MemoryStore } from '@backhaul/spool';
 import { sampleEntries, sampleEntry } from '@backhaul/spool/contract';
 import { FakeClock } from '@backhaul/testkit';
 import { expect } from 'chai';
@@ -163,6 +163,22 @@ describe('LaneQueue', () => {
     expect((await again.deadLetters({ limit: 1 }))[0]!.number).to.equal(4);
     await refuse(1, again);
     expect((await again.deadLetters({ after: 1_003 })).map(({ number }) => number)).to.deep.equal([1_004]);
+  });
+
+  it('keeps what is given up before it was spooled, within a number of bytes', async () => {
+    const spool = await make();
+    const body = Buffer.alloc(DEAD_LETTER_LIMITS.bytes / 3);
+    const letters = [sampleEntry({ via: 'c0000test.p7' }), sampleEntry({ body }), sampleEntry({ body })];
+    for (const entry of letters) await commitChanges(store, [spool.addDeadLetter(entry, 'BH-E-INTERNAL', 'ten times')]);
+    expect((await spool.deadLetter(1))!.entry).to.deep.equal(letters[0]);
+    await commitChanges(store, [spool.addDeadLetter(sampleEntry({ body }), 'BH-E-INTERNAL')]);
+    const numbers = async (from: LaneQueue) => (await from.deadLetters()).map(({ number }) => number);
+    expect(await numbers(spool)).to.deep.equal([3, 4]);
+    expect(spool.depth()).to.include({ messages: 0, deadLetters: 2, deadLettersDiscarded: 2 });
+    const again = await make();
+    expect(await numbers(again)).to.deep.equal([3, 4]);
+    await commitChanges(store, [again.addDeadLetter(sampleEntry({ body }), 'BH-E-INTERNAL')]);
+    expect(await numbers(again)).to.deep.equal([4, 5]);
   });
 
   it('refuses lanes that do not exist', async () => {

@@ -90,6 +90,18 @@ describe('SeenIntervals', () => {
     }
   });
 
+  it('tells the epochs of a source in order of appearance, whatever their names, after a restart too', async () => {
+    const seen = await make();
+    const epochs = ['00000000000000ff', '0000000000000001', '00000000000000aa'];
+    for (const epoch of epochs) await commitChanges(store, [seen.stage([mark(1, 1, epoch)])]);
+    await commitChanges(store, [seen.stage([mark(2, 2, epochs[0])])]);
+    for (const each of [seen, await make()]) {
+      expect(each.marks(SOURCE).map(({ epoch }) => epoch)).to.deep.equal(epochs);
+      expect(each.newestEpoch(SOURCE)).to.equal(epochs[2]);
+      expect(each.newestEpoch('c0000test.p9')).to.equal(undefined);
+    }
+  });
+
   it('keeps sources, epochs and lanes apart, and writes only what changed', async () => {
     const seen = await make();
     await commitChanges(store, [seen.stage([mark(1), mark(5, 6, EPOCH, 6), { ...mark(9), source: 'c0000test.p2' }])]);

@@ -176,8 +176,10 @@ export class Forwarder {
     this.#count(settlements);
     try {
       const { change, removed } = spool.settle(claim, settlements);
-      for (const { entry, code, detail } of removed)
-        logger.warn({ ...entry, code, detail }, 'a message was refused for good');
+      for (const { entry, code, detail } of removed) {
+        const { header: _, ...told } = entry;
+        logger.warn({ ...told, code, detail }, 'a message was refused for good');
+      }
       await commitChanges(store, removed.length > 0 ? [change, onRemoved(removed)] : [change]);
     } catch (error) {
       logger.error({ error }, 'what the parent said could not be stored; it is sent again after the store is open');

@@ -67,7 +67,7 @@ class EndlessSpool implements Pick<Spool, 'claim' | 'settle' | 'release' | 'read
   release(): void {}
   async ready(): Promise<void> {}
   depth() {
-    return { messages: 0, bytes: 0, inFlight: 0, byLane: {}, deadLetters: 0 };
+    return { messages: 0, bytes: 0, inFlight: 0, byLane: {}, deadLetters: 0, deadLettersDiscarded: 0 };
   }
 }
 

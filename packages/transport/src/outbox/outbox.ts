@@ -1,4 +1,4 @@
-import type { Lane, Tombstone } from '@backhaul/envelope';
+import type { Lane } from '@backhaul/envelope';
 import { BackhaulError, type Clock, newId, type Random, toBackhaulError } from '@backhaul/runtime';
 import { type Change, joinChanges, type Numbering, type Removed, type Spool, type SpoolEntry } from '@backhaul/spool';
 import { type Draft, entryOf } from './draft.ts';
@@ -24,6 +24,8 @@ export interface OutboxOptions {
   readonly spool: Spool;
   readonly clock: Clock;
   readonly random: Random;
+  /** What left the spool undelivered, for the commit that takes it out: its submitters are told there. */
+  readonly onRemoved?: (removed: readonly Removed[]) => readonly Change[];
 }
 
 interface StageOptions {
@@ -72,11 +74,14 @@ export class Outbox {
 
   /** Tombstones in place of what left undelivered, for the commit that removes it [DESIGN §4.4]; a full spool has room. */
   receipts(removed: readonly Removed[]): Change {
-    return joinChanges(this.#receipts(tombstonesOf(removed, this.#options.self)));
+    return joinChanges(this.#receipts(removed));
   }
 
-  #receipts(tombstones: readonly Tombstone[]): readonly Change[] {
-    return this.#stage(receiptDrafts(tombstones), { alone: true, receipts: true }).changes;
+  #receipts(removed: readonly Removed[]): readonly Change[] {
+    if (removed.length === 0) return [];
+    const tombstones = tombstonesOf(removed, this.#options.self);
+    const told = this.#options.onRemoved?.(removed) ?? [];
+    return [...this.#stage(receiptDrafts(tombstones), { alone: true, receipts: true }).changes, ...told];
   }
 
   #stage(drafts: readonly Draft[], { others = [], alone = false, receipts = false }: StageOptions): StagedMessages {
@@ -102,7 +107,7 @@ export class Outbox {
     if (entries.length === 0) return [];
     const stored = this.#options.spool.stage(entries, { receipts });
     const numbered = [...next].map(([lane, end]) => this.#number(lane, end));
-    return [...numbered, stored, ...this.#receipts(tombstonesOf(stored.removed, this.#options.self))];
+    return [...numbered, stored, ...this.#receipts(stored.removed)];
   }
 
   #number(lane: Lane, end: number): Change {
