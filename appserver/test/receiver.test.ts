@@ -113,6 +113,62 @@ describe('Receiver', () => {
     expect((await stored(source))[0]).to.include({ customer, site: 'site-a', instance: `${proxies[2]}.s9` });
   });
 
+  describe('epochs', () => {
+    let direct: string;
+    before(async () => void ([direct] = (await test.addSite('site-epochs', 1, 0)).proxies as [string]));
+    const marked = (id: string) => test.appserver.receiver.marks(test.peer(id)).map(({ epoch, lane }) => [epoch, lane]);
+
+    it('a direct child that speaks in one it has left is refused, but for what was seen; after a restart too', async () => {
+      const [old, current] = [sender(direct), sender(direct)];
+      const before = old.data();
+      expect(await test.accept(direct, before, old.data())).to.deep.equal([ACCEPTED, ACCEPTED]);
+      expect(await test.accept(direct, current.data())).to.deep.equal([ACCEPTED]);
+      const refused = { accepted: false, code: 'BH-E-EPOCH', retryable: true, waitMs: 5_000 };
+      for (const restart of [false, true]) {
+        if (restart) await test.restart();
+        const [again, fresh, other] = await test.accept(direct, before, old.data(), current.data());
+        expect([again, other]).to.deep.equal([ACCEPTED, ACCEPTED]);
+        expect(fresh).to.deep.include(refused);
+      }
+      expect(await stored(old)).to.have.length(2);
+      expect(await stored(current)).to.have.length(3);
+    });
+
+    it('what comes through another hop may be of any', async () => {
+      const [old, current] = [sender(), sender()];
+      for (const source of [old, current, old]) expect(await test.accept(mlm, source.data())).to.deep.equal([ACCEPTED]);
+    });
+
+    it('are told in the order of appearance, lanes in theirs; what is undone begins none', async () => {
+      const [id] = (await test.addSite('site-marks', 1, 0)).proxies as [string];
+      const [third, second, first] = [sender(id), sender(id), sender(id)];
+      const unstorable = { ...third.data({}, { sequence: 1 }), headerBytes: {} as Uint8Array };
+      const receipt = first.receipts([{ source: id, epoch: third.epoch, lane: 6, from: 2, to: 2, reason: 'expired' }]);
+      await Promise.allSettled([test.accept(id, first.data(), first.alarm()), test.accept(id, receipt, unstorable)]);
+      await test.accept(id, second.data());
+      await test.accept(id, third.data({}, { sequence: 1 }));
+      const told = [first.epoch, first.epoch, second.epoch, third.epoch];
+      const expected = [2, 6, 6, 6].map((lane, index) => [told[index], lane]);
+      expect(marked(id)).to.deep.equal(expected);
+      await test.restart();
+      expect(marked(id)).to.deep.equal(expected);
+    });
+
+    it('a receipt, or another hop, that tells of one does not make it the child’s own', async () => {
+      const [old, current, through] = [sender(direct), sender(direct), sender()];
+      await test.accept(direct, current.data());
+      await test.accept(
+        direct,
+        current.receipts([{ source: direct, epoch: old.epoch, lane: 6, from: 1, to: 3, reason: 'expired' }]),
+      );
+      expect(await test.accept(direct, current.data())).to.deep.equal([ACCEPTED]);
+      await test.accept(mlm, through.data());
+      const rows = await test.queries.from('epochs').select(['epoch', 'direct']).execute();
+      const directness = new Map(rows.map((row) => [row.epoch, row.direct]));
+      expect([current, old, through].map(({ epoch }) => directness.get(epoch))).to.deep.equal([1, 0, 0]);
+    });
+  });
+
   it('E2: refuses what has passed here before, and what was meant for below', async () => {
     const source = sender();
     const self = test.appserver.services.self;

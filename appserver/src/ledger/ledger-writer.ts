@@ -31,7 +31,8 @@ export class LedgerWriter {
     const range = await this.#asRange(tx, tombstone);
     const known = await overlapping(tx, tombstone, range.first, range.last);
     await this.#write(tx, tombstone, bury(known, seen.intervals(tombstone), range), now);
-    await seen.add(tx, tombstone, range.first, range.last, this.#owner(tombstone.source));
+    const hearing = { owner: this.#owner(tombstone.source), direct: false, at: now };
+    await seen.add(tx, tombstone, range.first, range.last, hearing);
   }
 
   /** Does a receipt stand in the place of this sequence? Then the message itself is new here. */

@@ -10,7 +10,7 @@ import type { MessageWriter } from './message-writer.ts';
 import type { SeenChanges, Stream } from './seen.ts';
 
 /** The way of an envelope through this application server, all in one transaction; the answer follows the commit. */
-export const RECEIVE_STAGES = [checkSource, dropSeen, settleReceipts, dispatch, store] as const;
+export const RECEIVE_STAGES = [checkSource, dropSeen, checkEpoch, settleReceipts, dispatch, store] as const;
 
 export interface ReceiveContext {
   readonly tx: Transaction;
@@ -26,6 +26,9 @@ export interface ReceiveContext {
 
 /** How long a sender waits that has too many gaps open. */
 const SEEN_BOUND_WAIT_MS = 1_000;
+
+/** How long one waits that speaks in an old epoch; a hello comes sooner. */
+const SUPERSEDED_WAIT_MS = 5_000;
 
 const travelling = (arrivals: readonly Arrival[]): Arrival[] => arrivals.filter(({ verdict }) => verdict === undefined);
 
@@ -76,6 +79,19 @@ export async function dropSeen(
   }
 }
 
+/**
+ * A direct child that speaks in an epoch which it has left itself is an older copy of it: nothing new is taken until it
+ * has said hello and begun an epoch of its own [DESIGN §4]. Only here: in what comes through other hops, messages of
+ * older epochs may still be on their way.
+ */
+export async function checkEpoch({ peer, seen }: ReceiveContext, arrivals: readonly Arrival[]): Promise<void> {
+  for (const arrival of travelling(arrivals)) {
+    const { source, epoch } = arrival.header;
+    if (source !== peer.id || !seen.isSuperseded(source, epoch)) continue;
+    arrival.refuse('BH-E-EPOCH', `${epoch} of ${source}`, true, SUPERSEDED_WAIT_MS);
+  }
+}
+
 /** Receipts say what will not come, and why. */
 export async function settleReceipts(context: ReceiveContext, arrivals: readonly Arrival[]): Promise<void> {
   for (const arrival of travelling(arrivals)) {
@@ -113,7 +129,10 @@ export async function store(
   const kept = travelling(arrivals);
   await writer.write(tx, peer.id, kept);
   await ledger.settleArrived(tx, seen, kept);
-  for (const { stream, first, last } of runs(kept)) await seen.add(tx, stream, first, last, tree.get(stream.source)!);
+  for (const { stream, first, last } of runs(kept)) {
+    const hearing = { owner: tree.get(stream.source)!, direct: stream.source === peer.id, at: kept[0]!.receivedAt };
+    await seen.add(tx, stream, first, last, hearing);
+  }
   for (const arrival of kept) arrival.accept();
 }
 

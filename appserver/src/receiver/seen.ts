@@ -1,5 +1,6 @@
 import type { Lane, Mark } from '@backhaul/envelope';
 import type { Database, SqlRow, Transaction } from '../store/database.ts';
+import { type Epochs, heard, isSuperseded } from './epochs.ts';
 import { type Addition, add, has, type Interval, type Intervals, through } from './intervals.ts';
 
 /** Open gaps of one stream; past it everything but the lowest missing sequence is refused retryably [DESIGN §4.3]. */
@@ -27,16 +28,21 @@ const INSERT = `INSERT INTO "seen" ("source", "epoch", "lane", "first", "last", 
   VALUES (?, ?, ?, ?, ?, ?, ?, NULL, NULL)`;
 const EXTEND = 'UPDATE "seen" SET "last" = ? WHERE "source" = ? AND "epoch" = ? AND "lane" = ? AND "first" = ?';
 
+const EPOCH = `INSERT INTO "epochs" ("source", "epoch", "ordinal", "direct", "firstSeenAt", "customer", "site", "instance", "class")
+  VALUES (?, ?, ?, ?, ?, ?, ?, NULL, NULL) ON CONFLICT ("source", "epoch") DO UPDATE SET "direct" = excluded."direct"`;
+
 const keyOf = ({ source, epoch, lane }: Stream): string => `${source} ${epoch} ${lane}`;
 
 /**
  * Which sequences of each (source, epoch, lane) need not be sent again: those that were stored, and those whose place a
  * receipt has taken. Held in memory whole, written in the transaction of the effect. `#streams` holds what is committed;
- * a `SeenChanges` holds what the open transaction adds, and is dropped when that is undone.
+ * a `SeenChanges` holds what the open transaction adds, and is dropped when that is undone. With them the epochs of each
+ * source, in the order of appearance.
  */
 export class Seen {
   readonly #streams = new Map<string, Intervals>();
   readonly #bySource = new Map<string, Map<string, Stream>>();
+  readonly #epochs = new Map<string, Epochs>();
 
   async load(database: Database): Promise<void> {
     this.#streams.clear();
@@ -55,25 +61,42 @@ export class Seen {
         list[0]!,
         list.map(({ first, last }) => ({ first, last })),
       );
+    await this.#loadEpochs(database);
   }
 
   /** What an open transaction adds; `afterCommit` makes it visible here. */
   changes(): SeenChanges {
-    return new SeenChanges(
-      (key) => this.#streams.get(key) ?? [],
-      (key, stream, set) => this.#set(key, stream, set),
-      (source) => this.#bySource.get(source)?.values() ?? [],
-    );
+    return new SeenChanges({
+      intervals: (key) => this.#streams.get(key) ?? [],
+      streamsOf: (source) => this.#bySource.get(source)?.values() ?? [],
+      epochs: (source) => this.#epochs.get(source) ?? [],
+      publish: (key, stream, set) => this.#set(key, stream, set),
+      publishEpochs: (source, epochs) => this.#epochs.set(source, epochs),
+    });
   }
 
+  /** Every stream of a source, its epochs in the order of appearance, and by lane. */
   marks(source: string): Mark[] {
+    const epochs = this.#epochs.get(source) ?? [];
+    const order = new Map(epochs.map(({ epoch, ordinal }) => [epoch, ordinal]));
     const streams = [...(this.#bySource.get(source) ?? [])];
-    return streams.map(([key, { epoch, lane }]) => ({
-      source,
-      epoch,
-      lane: lane as Lane,
-      through: through(this.#streams.get(key)!),
-    }));
+    return streams
+      .toSorted(([, a], [, b]) => (order.get(a.epoch) ?? 0) - (order.get(b.epoch) ?? 0) || a.lane - b.lane)
+      .map(([key, { epoch, lane }]) => ({
+        source,
+        epoch,
+        lane: lane as Lane,
+        through: through(this.#streams.get(key)!),
+      }));
+  }
+
+  async #loadEpochs(database: Database): Promise<void> {
+    this.#epochs.clear();
+    const rows = await database.reader.selectFrom('epochs').selectAll().orderBy('source').orderBy('ordinal').execute();
+    for (const [source, list] of Map.groupBy(rows, (row) => row.source)) {
+      const epochs = list.map(({ epoch, ordinal, direct }) => ({ epoch, ordinal, direct: direct === 1 }));
+      this.#epochs.set(source, epochs);
+    }
   }
 
   #set(key: string, { source, epoch, lane }: Stream, set: Intervals): void {
@@ -84,26 +107,50 @@ export class Seen {
   }
 }
 
+/** What is committed, and how it becomes so. */
+interface Committed {
+  intervals(key: string): Intervals;
+  streamsOf(source: string): Iterable<Stream>;
+  epochs(source: string): Epochs;
+  publish(key: string, stream: Stream, set: Intervals): void;
+  publishEpochs(source: string, epochs: Epochs): void;
+}
+
+interface Added {
+  readonly streams: Map<string, { stream: Stream; set: Intervals }>;
+  readonly epochs: Map<string, Epochs>;
+}
+
+/** By whom, and when, sequences were heard of. */
+export interface Hearing {
+  readonly owner: Owner;
+  /** the source itself handed them over */
+  readonly direct: boolean;
+  /** wall ms */
+  readonly at: number;
+}
+
 /** One transaction's view: what is committed plus what it has added itself. */
 export class SeenChanges {
-  readonly #committed: (key: string) => Intervals;
-  readonly #publish: (key: string, stream: Stream, set: Intervals) => void;
-  readonly #streamsOf: (source: string) => Iterable<Stream>;
-  #added = new Map<string, { stream: Stream; set: Intervals }>();
+  readonly #committed: Committed;
+  #added: Added = { streams: new Map(), epochs: new Map() };
 
-  constructor(
-    committed: (key: string) => Intervals,
-    publish: (key: string, stream: Stream, set: Intervals) => void,
-    streamsOf: (source: string) => Iterable<Stream>,
-  ) {
+  constructor(committed: Committed) {
     this.#committed = committed;
-    this.#publish = publish;
-    this.#streamsOf = streamsOf;
   }
 
   intervals(stream: Stream): Intervals {
     const key = keyOf(stream);
-    return this.#added.get(key)?.set ?? this.#committed(key);
+    return this.#added.streams.get(key)?.set ?? this.#committed.intervals(key);
+  }
+
+  /** Has the source spoken here itself in a later epoch? */
+  isSuperseded(source: string, epoch: string): boolean {
+    return isSuperseded(this.#epochsOf(source), epoch);
+  }
+
+  #epochsOf(source: string): Epochs {
+    return this.#added.epochs.get(source) ?? this.#committed.epochs(source);
   }
 
   has(stream: Stream, sequence: number): boolean {
@@ -122,31 +169,44 @@ export class SeenChanges {
   }
 
   #sourceHasRoom({ source, epoch }: Stream): boolean {
-    const added = [...this.#added.values()].map(({ stream }) => stream).filter((stream) => stream.source === source);
-    const streams = new Map([...this.#streamsOf(source), ...added].map((stream) => [keyOf(stream), stream]));
+    const added = [...this.#added.streams.values()]
+      .map(({ stream }) => stream)
+      .filter((stream) => stream.source === source);
+    const streams = new Map([...this.#committed.streamsOf(source), ...added].map((stream) => [keyOf(stream), stream]));
     const epochs = new Set([...streams.values()].map((stream) => stream.epoch));
     const intervals = [...streams.values()].reduce((sum, stream) => sum + this.intervals(stream).length, 0);
     return epochs.add(epoch).size <= SOURCE_EPOCHS && intervals < SOURCE_INTERVALS;
   }
 
   /** Writes into the transaction at once. */
-  async add(tx: Transaction, stream: Stream, first: number, last: number, owner: Owner): Promise<void> {
+  async add(tx: Transaction, stream: Stream, first: number, last: number, hearing: Hearing): Promise<void> {
+    await this.#addEpoch(tx, stream, hearing);
     const addition = add(this.intervals(stream), { first, last });
-    await write(tx, stream, addition, owner);
-    this.#added.set(keyOf(stream), { stream, set: addition.set });
+    await write(tx, stream, addition, hearing.owner);
+    this.#added.streams.set(keyOf(stream), { stream, set: addition.set });
+  }
+
+  async #addEpoch(tx: Transaction, { source, epoch }: Stream, { owner, direct, at }: Hearing): Promise<void> {
+    const before = this.#epochsOf(source);
+    const epochs = heard(before, epoch, direct);
+    if (epochs === before) return;
+    const { ordinal } = epochs.find((record) => record.epoch === epoch)!;
+    await tx.run(EPOCH, [[source, epoch, ordinal, direct ? 1 : 0, at, owner.customer, owner.site]]);
+    this.#added.epochs.set(source, epochs);
   }
 
   /** For a savepoint: put the result back with `restore` when it is undone. */
-  snapshot(): ReadonlyMap<string, { stream: Stream; set: Intervals }> {
-    return new Map(this.#added);
+  snapshot(): Added {
+    return { streams: new Map(this.#added.streams), epochs: new Map(this.#added.epochs) };
   }
 
-  restore(snapshot: ReadonlyMap<string, { stream: Stream; set: Intervals }>): void {
-    this.#added = new Map(snapshot);
+  restore({ streams, epochs }: Added): void {
+    this.#added = { streams: new Map(streams), epochs: new Map(epochs) };
   }
 
   committed(): void {
-    for (const [key, { stream, set }] of this.#added) this.#publish(key, stream, set);
+    for (const [key, { stream, set }] of this.#added.streams) this.#committed.publish(key, stream, set);
+    for (const [source, epochs] of this.#added.epochs) this.#committed.publishEpochs(source, epochs);
   }
 }
 

@@ -65,4 +65,19 @@ export const CORE_MIGRATIONS: readonly Migration[] = [
       `CREATE INDEX "artifactFetchesByArtifact" ON "artifactFetches" ("sha256", "number")`,
     ],
   },
+  {
+    owner: 'core',
+    version: 2,
+    statements: (t) => [
+      // Epochs of each source in the order of appearance; those known before, as their first messages came
+      `CREATE TABLE "epochs" ("source" ${t.text} NOT NULL, "epoch" ${t.text} NOT NULL, "ordinal" ${t.integer} NOT NULL,
+        "direct" ${t.integer} NOT NULL, "firstSeenAt" ${t.integer} NOT NULL, ${scopeColumns(t)}, PRIMARY KEY ("source", "epoch"))`,
+      `INSERT INTO "epochs" ("source", "epoch", "ordinal", "direct", "firstSeenAt", "customer", "site")
+        SELECT s."source", s."epoch", ROW_NUMBER() OVER (PARTITION BY s."source" ORDER BY COALESCE(m."first", 0), s."epoch"), 0,
+          COALESCE(m."at", 0), s."customer", s."site"
+        FROM (SELECT "source", "epoch", MIN("customer") AS "customer", MIN("site") AS "site" FROM "seen" GROUP BY "source", "epoch") s
+        LEFT JOIN (SELECT "source", "epoch", MIN("number") AS "first", MIN("receivedAt") AS "at" FROM "messages"
+          WHERE "direction" = 'up' GROUP BY "source", "epoch") m ON m."source" = s."source" AND m."epoch" = s."epoch"`,
+    ],
+  },
 ];

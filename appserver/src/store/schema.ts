@@ -101,6 +101,7 @@ interface CoreTables {
   messages: MessageRow;
   classTotals: ScopeColumns & { subclass: string; direction: string; messages: number; bytes: number };
   seen: ScopeColumns & { source: string; epoch: string; lane: number; first: number; last: number };
+  epochs: ScopeColumns & { source: string; epoch: string; ordinal: number; direct: number; firstSeenAt: number };
   tombstones: TombstoneRow;
   streams: ScopeColumns & { source: string; epoch: string; lane: number; settledThrough: number };
   mailboxOwners: { owner: string; last: number; acknowledged: number; messages: number; bytes: number };
