@@ -116,14 +116,15 @@ describe('Receiver', () => {
   describe('epochs', () => {
     let direct: string;
     before(async () => void ([direct] = (await test.addSite('site-epochs', 1, 0)).proxies as [string]));
-    const marked = (id: string) => test.appserver.receiver.marks(test.peer(id)).map(({ epoch, lane }) => [epoch, lane]);
+    const marked = (id: string) =>
+      test.appserver.receiver.marks(test.peer(id)).map(({ epoch, lane, newest }) => [epoch, lane, newest]);
 
     it('a direct child that speaks in one it has left is refused, but for what was seen; after a restart too', async () => {
       const [old, current] = [sender(direct), sender(direct)];
       const before = old.data();
       expect(await test.accept(direct, before, old.data())).to.deep.equal([ACCEPTED, ACCEPTED]);
       expect(await test.accept(direct, current.data())).to.deep.equal([ACCEPTED]);
-      const refused = { accepted: false, code: 'BH-E-EPOCH', retryable: true, waitMs: 5_000 };
+      const refused = { accepted: false, code: 'BH-E-EPOCH', retryable: true };
       for (const restart of [false, true]) {
         if (restart) await test.restart();
         const [again, fresh, other] = await test.accept(direct, before, old.data(), current.data());
@@ -132,6 +133,21 @@ describe('Receiver', () => {
       }
       expect(await stored(old)).to.have.length(2);
       expect(await stored(current)).to.have.length(3);
+    });
+
+    it('which take over from one another show two components with one identity: nothing new of either is taken', async () => {
+      const [id] = (await test.addSite('site-cloned', 1, 0)).proxies as [string];
+      const topics: string[] = [];
+      const stop = test.appserver.bus.subscribe('component.*', ({ topic }) => topics.push(topic));
+      const copies = Array.from({ length: 5 }, () => sender(id));
+      for (const copy of copies) await test.accept(id, copy.data());
+      const codes = [];
+      for (const copy of copies.slice(0, 4)) codes.push((await test.accept(id, copy.data()))[0]!.code);
+      expect(codes).to.deep.equal(['BH-E-EPOCH', 'BH-E-EPOCH', 'BH-E-EPOCH', 'BH-E-CLONE']);
+      for (const copy of [copies[4]!, copies[3]!, copies[4]!])
+        expect((await test.accept(id, copy.data()))[0]).to.deep.include({ code: 'BH-E-CLONE', waitMs: 60_000 });
+      expect(topics).to.deep.equal(['component.cloned']);
+      stop();
     });
 
     it('what comes through another hop may be of any', async () => {
@@ -148,7 +164,7 @@ describe('Receiver', () => {
       await test.accept(id, second.data());
       await test.accept(id, third.data({}, { sequence: 1 }));
       const told = [first.epoch, first.epoch, second.epoch, third.epoch];
-      const expected = [2, 6, 6, 6].map((lane, index) => [told[index], lane]);
+      const expected = [2, 6, 6, 6].map((lane, index) => [told[index], lane, index === 3]);
       expect(marked(id)).to.deep.equal(expected);
       await test.restart();
       expect(marked(id)).to.deep.equal(expected);

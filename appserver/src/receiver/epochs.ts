@@ -1,3 +1,5 @@
+import type { EpochKnowledge } from '@backhaul/transport';
+
 /** One epoch of a source. */
 export interface EpochRecord {
   readonly epoch: string;
@@ -21,17 +23,16 @@ export function heard(epochs: Epochs, epoch: string, direct: boolean): Epochs {
   return epochs.map((record) => (record === known ? { ...record, direct } : record));
 }
 
-/** The source itself has spoken in a later epoch: whoever speaks in this one is an older copy of it. */
-export function isSuperseded(epochs: Epochs, epoch: string): boolean {
-  const known = epochs.find((record) => record.epoch === epoch);
-  return known !== undefined && known.ordinal < newestDirect(epochs);
-}
-
 /** Epochs that may be the newest: nearly always one; two when one appeared through another hop after the source's own last. */
 export function newest(epochs: Epochs): ReadonlySet<string> {
-  const own = newestDirect(epochs);
-  const last = epochs.at(-1)?.ordinal;
-  return new Set(epochs.filter(({ ordinal }) => ordinal === own || ordinal === last).map(({ epoch }) => epoch));
+  const own = epochs.findLast(({ direct }) => direct);
+  const last = epochs.at(-1);
+  return new Set([own, last].flatMap((record) => record?.epoch ?? []));
 }
 
-const newestDirect = (epochs: Epochs): number => epochs.findLast(({ direct }) => direct)?.ordinal ?? 0;
+/** What the watch over the epochs of a direct child has to know. */
+export function knowledgeOf(epochs: Epochs, epoch: string): EpochKnowledge {
+  const latest = newest(epochs);
+  const own = epochs.findLast(({ direct }) => direct)?.epoch;
+  return { newest: latest.has(epoch) ? epoch : own, known: epochs.some((record) => record.epoch === epoch) };
+}

@@ -1,6 +1,7 @@
 import { readReceipts } from '@backhaul/envelope';
 import { isAtOrBelow } from '@backhaul/identity';
 import { BackhaulError } from '@backhaul/runtime';
+import { type EpochWatch, epochRefusal } from '@backhaul/transport';
 import type { ComponentRecord, ComponentTree } from '../directory/component-tree.ts';
 import type { LedgerWriter } from '../ledger/ledger-writer.ts';
 import type { ModuleHost } from '../service-modules/module-host.ts';
@@ -21,14 +22,15 @@ export interface ReceiveContext {
   readonly ledger: LedgerWriter;
   readonly modules: ModuleHost;
   readonly writer: MessageWriter;
+  readonly epochWatch: EpochWatch;
+  readonly monotonicNow: number;
   readonly onDuplicate: () => void;
+  /** two live components have the identity of the peer */
+  readonly onClone: () => void;
 }
 
 /** How long a sender waits that has too many gaps open. */
 const SEEN_BOUND_WAIT_MS = 1_000;
-
-/** How long one waits that speaks in an old epoch; a hello comes sooner. */
-const SUPERSEDED_WAIT_MS = 5_000;
 
 const travelling = (arrivals: readonly Arrival[]): Arrival[] => arrivals.filter(({ verdict }) => verdict === undefined);
 
@@ -84,12 +86,17 @@ export async function dropSeen(
  * has said hello and begun an epoch of its own [DESIGN §4]. Only here: in what comes through other hops, messages of
  * older epochs may still be on their way.
  */
-export async function checkEpoch({ peer, seen }: ReceiveContext, arrivals: readonly Arrival[]): Promise<void> {
+export async function checkEpoch(context: ReceiveContext, arrivals: readonly Arrival[]): Promise<void> {
+  const { peer, seen, epochWatch, monotonicNow, onClone } = context;
+  const cloned = epochWatch.isClone(peer.id);
   for (const arrival of travelling(arrivals)) {
     const { source, epoch } = arrival.header;
-    if (source !== peer.id || !seen.isSuperseded(source, epoch)) continue;
-    arrival.refuse('BH-E-EPOCH', `${epoch} of ${source}`, true, SUPERSEDED_WAIT_MS);
+    if (source !== peer.id) continue;
+    const judgement = epochWatch.judge(source, epoch, seen.knowledgeOf(source, epoch), monotonicNow);
+    const refusal = epochRefusal(judgement, epoch);
+    if (refusal) arrival.refuse(refusal.code, refusal.detail ?? refusal.sentence, true, refusal.retryAfterMs);
   }
+  if (!cloned && epochWatch.isClone(peer.id)) onClone();
 }
 
 /** Receipts say what will not come, and why. */

@@ -1,8 +1,9 @@
 import type { Mark, Message, Verdict } from '@backhaul/envelope';
 import { BackhaulError, type Clock, type Logger, type Metrics, toBackhaulError } from '@backhaul/runtime';
 import type { MailboxReader } from '@backhaul/spool';
-import type { ArtifactFile, Peer, RelayHandler } from '@backhaul/transport';
+import { type ArtifactFile, EpochWatch, type Peer, type RelayHandler } from '@backhaul/transport';
 import type { ArtifactStore } from '../artifacts/artifact-store.ts';
+import type { Bus } from '../bus/bus.ts';
 import type { ComponentRecord } from '../directory/component-tree.ts';
 import type { Directory } from '../directory/directory.ts';
 import type { LastHeard } from '../directory/last-heard.ts';
@@ -26,6 +27,7 @@ export interface ReceiverOptions {
   readonly modules: ModuleHost;
   readonly mailboxes: MailboxReader;
   readonly artifacts: ArtifactStore;
+  readonly bus: Bus;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -46,6 +48,7 @@ export class Receiver implements RelayHandler {
   readonly #seen = new Seen();
   readonly #ledger: LedgerWriter;
   readonly #writer = new MessageWriter();
+  readonly #epochWatch = new EpochWatch();
   readonly #group: GroupCommit<Envelope, readonly Verdict[]>;
   readonly #figures: ReturnType<typeof figures>;
 
@@ -59,6 +62,12 @@ export class Receiver implements RelayHandler {
       GROUP_MESSAGES,
     );
     this.#figures = figures(options.metrics);
+    options.metrics.gauge(
+      'clones',
+      'Direct children whose identity two live components use',
+      () => this.#epochWatch.clones().length,
+    );
+    options.directory.onRevoked((id) => this.#epochWatch.forget(id));
   }
 
   readonly name = 'receiver';
@@ -131,11 +140,19 @@ export class Receiver implements RelayHandler {
     const now = clock.now();
     const arrivals = messages.map((message) => new Arrival(message, now));
     const context = {
-      tx, peer, seen, modules, tree: directory.tree, ledger: this.#ledger, writer: this.#writer, onDuplicate: () => this.#figures.duplicates.inc(),
-    }; // biome-ignore format: one line each is no clearer
+      ...{ tx, peer, seen, modules, tree: directory.tree, ledger: this.#ledger, writer: this.#writer },
+      ...{ epochWatch: this.#epochWatch, monotonicNow: clock.monotonic() },
+      onDuplicate: () => this.#figures.duplicates.inc(),
+      onClone: () => this.#tellClone(peer, now),
+    };
     for (const stage of RECEIVE_STAGES) await stage(context, arrivals);
     tx.afterCommit(() => lastHeard.arrived(arrivals, now));
     return arrivals.map(({ verdict }) => verdict!);
+  }
+
+  #tellClone({ id, customer, site }: ComponentRecord, at: number): void {
+    this.#options.logger.error({ peer: id }, 'two live components use one identity; nothing new is taken from either');
+    this.#options.bus.publish({ topic: 'component.cloned', at, customer, body: { component: id, site } });
   }
 
   #unexpected({ peer }: Envelope, error: unknown): BackhaulError {

@@ -1,6 +1,7 @@
 import type { Lane, Mark } from '@backhaul/envelope';
+import type { EpochKnowledge } from '@backhaul/transport';
 import type { Database, SqlRow, Transaction } from '../store/database.ts';
-import { type Epochs, heard, isSuperseded } from './epochs.ts';
+import { type Epochs, heard, knowledgeOf, newest } from './epochs.ts';
 import { type Addition, add, has, type Interval, type Intervals, through } from './intervals.ts';
 
 /** Open gaps of one stream; past it everything but the lowest missing sequence is refused retryably [DESIGN §4.3]. */
@@ -79,6 +80,7 @@ export class Seen {
   marks(source: string): Mark[] {
     const epochs = this.#epochs.get(source) ?? [];
     const order = new Map(epochs.map(({ epoch, ordinal }) => [epoch, ordinal]));
+    const latest = newest(epochs);
     const streams = [...(this.#bySource.get(source) ?? [])];
     return streams
       .toSorted(([, a], [, b]) => (order.get(a.epoch) ?? 0) - (order.get(b.epoch) ?? 0) || a.lane - b.lane)
@@ -87,6 +89,7 @@ export class Seen {
         epoch,
         lane: lane as Lane,
         through: through(this.#streams.get(key)!),
+        newest: latest.has(epoch),
       }));
   }
 
@@ -144,9 +147,8 @@ export class SeenChanges {
     return this.#added.streams.get(key)?.set ?? this.#committed.intervals(key);
   }
 
-  /** Has the source spoken here itself in a later epoch? */
-  isSuperseded(source: string, epoch: string): boolean {
-    return isSuperseded(this.#epochsOf(source), epoch);
+  knowledgeOf(source: string, epoch: string): EpochKnowledge {
+    return knowledgeOf(this.#epochsOf(source), epoch);
   }
 
   #epochsOf(source: string): Epochs {

@@ -1,6 +1,7 @@
 import { identityOf } from '@backhaul/identity';
 import { Metrics, silentLogger, systemClock, systemRandom } from '@backhaul/runtime';
 import { ArtifactStore } from '../../src/artifacts/artifact-store.ts';
+import { InProcessBus } from '../../src/bus/bus.ts';
 import { Directory } from '../../src/directory/directory.ts';
 import { LastHeard } from '../../src/directory/last-heard.ts';
 import { Downward } from '../../src/mailboxes/downward.ts';
@@ -38,6 +39,7 @@ export async function openReceiver(folder: string) {
     artifacts,
     metrics,
     modules: host,
+    bus: new InProcessBus(silentLogger),
     lastHeard: new LastHeard(database, systemClock),
   });
   await receiver.start();

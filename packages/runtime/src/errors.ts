@@ -52,7 +52,6 @@ export const ERRORS = {
   'BH-E-SPOOL-DAMAGED': row(500, false, 'A record of the store fails its checksum. It is set aside and reported. Check the disk; restore a backup if what is listed matters.'),
   'BH-E-SPOOL-LOCKED': row(500, false, 'Another process holds this data folder. Stop it first, or give this one its own folder.'),
   'BH-E-SEEN-BOUND': row(503, true, 'Too many gaps are open for this source. Send the lowest missing sequence first.'),
-  'BH-E-EPOCH': row(409, true, 'The sender speaks in an epoch that it has left: its store is an older copy. It says hello and begins a new epoch by itself; see that only one process has this identity.'),
   'BH-E-THROTTLE': row(429, true, 'The throttle of this hop is reached. Wait as told.'),
   'BH-E-LINK-ORDER': row(409, true, 'An earlier envelope of this link has not arrived. Send it again, lowest number first.'),
   'BH-E-ACK': row(409, false, 'The acknowledgement is for another mailbox epoch or for a message never sent. See that only one process has this identity.'),
