@@ -3,10 +3,13 @@ import { join } from 'node:path';
 
 /**
  * `CURRENT` only names the newest manifest. Without it LevelDB begins an empty database over the old one, and deletes its tables; so
- * it is written again when it does not name one. Returns what was done, undefined when all is well.
+ * it is written again when it does not name one. Returns what was done, undefined when all is well; that includes a database whose
+ * making was cut off before it held anything.
  */
 export async function mendCurrent(databaseDirectory: string): Promise<string | undefined> {
-  const manifests = (await readdir(databaseDirectory).catch(() => [])).filter((name) => /^MANIFEST-\d+$/.test(name));
+  const names = await readdir(databaseDirectory).catch(() => []);
+  if (!names.some((name) => /\.(ldb|log)$/.test(name))) return undefined;
+  const manifests = names.filter((name) => /^MANIFEST-\d+$/.test(name));
   const current = join(databaseDirectory, 'CURRENT');
   const named = await readFile(current, 'utf8').catch(() => undefined);
   const newest = manifests.sort((a, b) => Number(a.slice(9)) - Number(b.slice(9))).at(-1);

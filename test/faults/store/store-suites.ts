@@ -1,0 +1,5 @@
+import type { FaultSuite } from '../suite.ts';
+import { errorAtEveryOperation, killAtEveryOperation } from './io-faults.ts';
+
+/** Faults on bare stores, without a network. */
+export const STORE_SUITES: readonly FaultSuite[] = [killAtEveryOperation, errorAtEveryOperation];
