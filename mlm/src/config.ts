@@ -2,12 +2,12 @@ import { moduleConfig } from '@backhaul/modules';
 import { commonConfig } from '@backhaul/runtime';
 import { parentConfig, spoolConfig, uplinkConfig } from '@backhaul/transport';
 import { z } from 'zod';
+import { custodyConfig, custodyOf, custodyPath } from './forward/custody-config.ts';
 
 const positive = () => z.int().positive();
 const MIB = 1024 * 1024;
 
-/** Settings of the MLM role. Read once at the door; unknown keys are refused by path. */
-export const mlmConfig = z.strictObject({
+const settings = z.strictObject({
   ...commonConfig,
   ...parentConfig,
   identity: z
@@ -40,6 +40,7 @@ export const mlmConfig = z.strictObject({
     .max(64)
     .default([])
     .describe('service modules, asked in this order about messages on their way up'),
+  custody: custodyConfig.prefault({}).describe('who keeps what arrives from below until the tier above has it'),
   spool: z
     .strictObject(spoolConfig({ maxBytes: 4096 * MIB, maxMessages: 4_000_000 }))
     .prefault({})
@@ -70,6 +71,19 @@ export const mlmConfig = z.strictObject({
     })
     .prefault({})
     .describe('what the MLM says of itself'),
+});
+
+/** Settings of the MLM role. Read once at the door; unknown keys are refused by path. */
+export const mlmConfig = settings.superRefine(({ custody, modules }, context) => {
+  for (const { class: kind, subclass } of modules.flatMap((one) => (one.use === 'aggregate' ? one.rules : []))) {
+    if (custodyOf(custody, { class: kind, subclass }) === 'spool') continue;
+    const path = ['custody', ...custodyPath(custody, { class: kind, subclass })];
+    context.addIssue({
+      code: 'custom',
+      path,
+      message: `${kind}/${subclass} is aggregated, and what is held is spooled: say spool`,
+    });
+  }
 });
 
 export type MlmConfig = z.output<typeof mlmConfig>;

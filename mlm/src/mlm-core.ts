@@ -9,7 +9,9 @@ import { AggregationWindows } from './aggregation/windows.ts';
 import { BackChannel } from './back-channel/back-channel.ts';
 import { DownMarks } from './back-channel/down-marks.ts';
 import type { MlmConfig } from './config.ts';
+import type { Relay } from './forward/custody.ts';
 import { ForwardMetrics } from './forward/forward-metrics.ts';
+import { PoisonCounts } from './forward/poison.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { Membership } from './membership/membership.ts';
 import { artifactCounters, registerGauges } from './mlm-metrics.ts';
@@ -30,6 +32,8 @@ export interface MlmSurroundings {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly fetch: Fetch;
+  /** sends to the parent at once, outside the spool */
+  readonly relay: Relay;
   readonly parent: () => ParentHealth;
   /** a child was revoked: its connections are cut */
   readonly onRevoked: (child: string) => void;
@@ -62,17 +66,8 @@ export function mlmCore(around: MlmSurroundings) {
   const onMerged = (count: number): void => counts.merged(count);
   const windows = new AggregationWindows({ aggregation, modules, own, store, clock, logger, onMerged });
   const forward = {
-    self,
-    clock,
-    store,
-    spool,
-    seen,
-    membership,
-    modules,
-    aggregation,
-    own,
-    transfers,
-    metrics: counts,
+    ...{ self, clock, store, spool, seen, membership, modules, aggregation, own, transfers, logger },
+    ...{ custody: config.custody, relay: around.relay, poison: new PoisonCounts(), metrics: counts },
   };
   const handler = new MlmHandler({ forward, mailboxes, seen, transfers, windows, clock });
   const heardAt = (child: string) => handler.heardAt(child);

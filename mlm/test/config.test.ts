@@ -28,7 +28,7 @@ describe('configuration of an MLM', () => {
 
   const refused: [string, object, string][] = [
     ['an unknown key', { relay: { prot: 1 } }, 'relay.prot'],
-    ['custody, which comes later', { custody: 'passthrough' }, 'custody'],
+    ['custody that is no choice', { custody: { default: 'keep' } }, 'custody.default'],
     ['an unknown module', { modules: [{ use: 'compress' }] }, 'modules[0]'],
     ['a wrong key of a module', { modules: [{ use: 'throttle', maxTransfer: 1 }] }, 'maxTransfer'],
     ['a parent that is no URL', { parents: [{ id: PARENT, url: 'somewhere' }] }, 'parents[0].url'],

@@ -40,9 +40,12 @@ describe('forward path', () => {
       'settleReceipts',
       'noteTransfers',
       'runModules',
+      'chooseCustody',
       'refuseWithoutRoom',
       'spoolBatch',
       'markSeen',
+      'commitBatch',
+      'relayOn',
     ]);
   });
 

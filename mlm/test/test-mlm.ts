@@ -26,6 +26,7 @@ import { commitChanges, MemoryStore, type SpoolEntry } from '@backhaul/spool';
 import { FakeClock, seededRandom } from '@backhaul/testkit';
 import type { Peer } from '@backhaul/transport';
 import { mlmConfig } from '../src/config.ts';
+import type { Relay } from '../src/forward/custody.ts';
 import { type MlmCore, mlmCore } from '../src/mlm-core.ts';
 import type { Fetch } from '../src/transfers/artifact-store.ts';
 
@@ -128,6 +129,12 @@ export class TestMlm {
   readonly clock = new FakeClock();
   readonly directory = mkdtempSync(join(tmpdir(), 'backhaul-mlm-'));
   readonly revoked: string[] = [];
+  /** what was sent on at once, and what the parent says of it */
+  readonly relayed: SpoolEntry[] = [];
+  relay: Relay = async (entries) => {
+    this.relayed.push(...entries);
+    return entries.map(() => ({ accepted: true }));
+  };
   core!: MlmCore;
   readonly #options: TestMlmOptions;
   #timers = false;
@@ -210,6 +217,7 @@ export class TestMlm {
       ...{ self: MLM, config, store: this.store, clock: this.clock, random, logger: silentLogger },
       metrics: new Metrics('mlm'),
       fetch: this.#options.fetch ?? (() => Promise.reject(new Error('no parent'))),
+      relay: (entries) => this.relay(entries),
       parent: () => ({ connected: true }),
       onRevoked: (child) => this.revoked.push(child),
     });

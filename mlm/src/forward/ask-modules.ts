@@ -1,6 +1,7 @@
 import type { Message } from '@backhaul/envelope';
 import { type Batch, refuse } from './batch.ts';
 import type { ForwardContext } from './forward-context.ts';
+import { giveUp } from './give-up.ts';
 import { ModuleView } from './module-view.ts';
 import { tombstone } from './tombstone.ts';
 
@@ -13,11 +14,12 @@ export function noteTransfers({ transfers }: ForwardContext, batch: Batch): void
 }
 
 /** Filter, aggregate and throttle, in the order of the configuration; only modules that subscribe to the class are asked. */
-export function runModules({ modules, self }: ForwardContext, batch: Batch): void {
+export function runModules(context: ForwardContext, batch: Batch): void {
+  const { modules, self } = context;
   for (const item of batch.items) {
     const { message } = item;
     if (item.fate !== 'open' || !modules.wants(message.header) || isReceipt(message)) continue;
-    const { action, module } = modules.decide(new ModuleView(message));
+    const { action, module, fault } = modules.decide(new ModuleView(message));
     if (action.do === 'drop') {
       item.fate = 'removed';
       batch.tombstones.push(tombstone(item, 'filtered', action.rule, self));
@@ -25,7 +27,9 @@ export function runModules({ modules, self }: ForwardContext, batch: Batch): voi
       const expiry = item.expiresAt === undefined ? {} : { expiresAt: item.expiresAt };
       if (batch.holding.hold(module, action, { message, receivedAt: batch.now, ...expiry })) item.fate = 'held';
     } else if (action.do === 'refuse') {
-      refuse(item, action.code, { detail: module, retryable: true, waitMs: action.waitMs });
+      if (fault !== undefined && context.poison.failed(message.header)) {
+        giveUp(context, batch, item, { code: action.code, detail: `${module}: ${fault}` });
+      } else refuse(item, action.code, { detail: module, retryable: true, waitMs: action.waitMs });
     }
   }
 }

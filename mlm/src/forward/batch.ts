@@ -8,9 +8,10 @@ import type { SeenRange } from './ranges.ts';
 /**
  * What becomes of one message of an envelope:
  * `open` still on its way through the stages, spooled at the end · `seen` it is here already, accepted again ·
- * `removed` dropped with a tombstone · `held` waits for its aggregate · `refused` not accepted, nothing remembered.
+ * `removed` dropped with a tombstone · `held` waits for its aggregate · `relayed` sent on at once, answered as the parent
+ * answers, nothing of it kept here · `refused` not accepted, nothing remembered.
  */
-export type Fate = 'open' | 'seen' | 'removed' | 'held' | 'refused';
+export type Fate = 'open' | 'seen' | 'removed' | 'held' | 'relayed' | 'refused';
 
 export interface Item {
   readonly message: Message;
@@ -18,6 +19,13 @@ export interface Item {
   /** wall ms at this component */
   expiresAt?: number;
   refusal?: Verdict;
+}
+
+/** A message that was given up here: kept for people to look at, accepted towards the child. */
+export interface GivenUp {
+  readonly item: Item;
+  readonly code: ErrorCode;
+  readonly detail: string;
 }
 
 const ACCEPTED: Verdict = Object.freeze({ accepted: true });
@@ -33,6 +41,7 @@ export class Batch {
   readonly tombstones: Tombstone[] = [];
   /** ranges that a receipt from below speaks of: they will not come any more */
   readonly settled: SeenRange[] = [];
+  readonly givenUp: GivenUp[] = [];
   readonly changes: Change[] = [];
 
   constructor(peer: Peer, messages: readonly Message[], now: number, holding: HoldingPlanner) {

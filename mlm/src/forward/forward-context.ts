@@ -1,11 +1,14 @@
 import type { ModuleChain } from '@backhaul/modules';
-import type { Clock } from '@backhaul/runtime';
+import type { Clock, Logger } from '@backhaul/runtime';
 import type { Seen, Spool, Store } from '@backhaul/spool';
 import type { Outbox } from '@backhaul/transport';
 import type { Aggregation } from '../aggregation/aggregation.ts';
 import type { Membership } from '../membership/membership.ts';
 import type { Transfers } from '../transfers/transfers.ts';
+import type { Relay } from './custody.ts';
+import type { CustodyConfig } from './custody-config.ts';
 import type { ForwardMetrics } from './forward-metrics.ts';
+import type { PoisonCounts } from './poison.ts';
 
 /** What the stages of the forward path work with; made once. */
 export interface ForwardContext {
@@ -20,5 +23,9 @@ export interface ForwardContext {
   readonly aggregation: Aggregation;
   readonly own: Outbox;
   readonly transfers: Pick<Transfers, 'noteUpward'>;
+  readonly custody: CustodyConfig;
+  readonly relay: Relay;
+  readonly poison: PoisonCounts;
   readonly metrics: ForwardMetrics;
+  readonly logger: Logger;
 }

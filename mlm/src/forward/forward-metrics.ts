@@ -20,7 +20,7 @@ export class ForwardMetrics {
     const outcomes = new Map<string, number>();
     for (const { fate, refusal } of batch.items) {
       if (fate === 'refused') this.#refused.inc({ code: refusal?.code ?? 'unknown' });
-      const outcome = fate === 'open' ? 'forwarded' : fate;
+      const outcome = fate === 'open' ? 'forwarded' : fate; // `relayed`: accepted by the parent
       outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
     }
     for (const [outcome, count] of outcomes) this.#outcomes.inc({ outcome }, count);

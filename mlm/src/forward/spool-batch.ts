@@ -11,15 +11,21 @@ import { isWantOfRoom, refuseForRoom } from './room.ts';
 
 /** [A1, A2] What goes on, the receipts of what does not, the aggregates that are full: one record a lane. */
 export function spoolBatch(context: ForwardContext, batch: Batch): void {
-  const { own, aggregation, modules, self } = context;
+  const { own, spool, aggregation, modules, self } = context;
   const { holding, now } = batch;
   const newId = () => own.newId();
   const aggregates = holding.closed.flatMap((group) => aggregateDrafts(modules, group, now, newId));
   const receipts = receiptDrafts([...batch.tombstones, ...holdingTombstones(holding, self)]);
   const entries = batch.open().map((item) => entryOf(item, batch));
   const staged = stageWithin(context, [...receipts, ...aggregates], entries);
-  if (staged instanceof BackhaulError) batch.takeNothing((item) => refuseForRoom(item, staged));
-  else batch.changes.push(...staged, aggregation.stage(holding));
+  if (staged instanceof BackhaulError) {
+    batch.takeNothing((item) => refuseForRoom(item, staged));
+    return;
+  }
+  const letters = batch.givenUp.map(({ item, code, detail }) =>
+    spool.addDeadLetter(entryOf(item, batch), code, detail),
+  );
+  batch.changes.push(...staged, aggregation.stage(holding), ...letters);
 }
 
 /** The account of what is not sent on may use the room kept for it, when the ordinary room is used up. */

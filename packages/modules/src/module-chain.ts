@@ -36,11 +36,14 @@ export interface Decision {
   readonly action: Action;
   /** empty when every module let it pass */
   readonly module: string;
+  /** the module failed on this message: `action` is its default */
+  readonly fault?: string;
 }
 
 interface Slot extends LoadedModule {
   takenOut: boolean;
-  inARow: number;
+  /** messages on which it failed without having done well in between: one that comes again and again counts once */
+  readonly failedOn: Set<string>;
   counts: { passed: number; dropped: number; held: number; refused: number; faults: number };
   lastFault?: string;
 }
@@ -51,7 +54,7 @@ const COUNTER_OF = { pass: 'passed', drop: 'dropped', hold: 'held', refuse: 'ref
 /**
  * The modules of one MLM, asked in the order of the configuration; the first that does not let a message pass decides.
  *
- * A module is `running`, or `taken-out` after `maxFaults` faults in a row (it threw, or took longer than 250 ms). A fault
+ * A module is `running`, or `taken-out` after `maxFaults` faults in a row on different messages (it threw, or took longer than 250 ms). A fault
  * never reaches the caller: the message takes the module's default, the fault is counted and reported. A coded error says
  * that the message cannot be read: the message takes the default, and the module stays.
  */
@@ -72,7 +75,7 @@ export class ModuleChain implements Component {
     this.#slots = options.modules.map((loaded) => ({
       ...loaded,
       takenOut: false,
-      inARow: 0,
+      failedOn: new Set(),
       counts: { passed: 0, dropped: 0, held: 0, refused: 0, faults: 0 },
     }));
     this.#context = options.context;
@@ -99,8 +102,8 @@ export class ModuleChain implements Component {
   decide(message: ModuleMessage): Decision {
     for (const slot of this.#slotsFor(message.header)) {
       if (slot.takenOut || slot.module.up === undefined) continue;
-      const action = this.#ask(slot, message);
-      if (action.do !== 'pass') return { action, module: slot.module.name };
+      const asked = this.#ask(slot, message);
+      if (asked.action.do !== 'pass') return { ...asked, module: slot.module.name };
     }
     return PASSED;
   }
@@ -138,28 +141,29 @@ export class ModuleChain implements Component {
     }));
   }
 
-  #ask(slot: Slot, message: ModuleMessage): Action {
-    const action = this.#guard(slot, () => slot.module.up?.(message));
-    if (action === undefined) return this.#defaultOf(slot);
+  #ask(slot: Slot, message: ModuleMessage): Omit<Decision, 'module'> {
+    const action = this.#guard(slot, () => slot.module.up?.(message), message.header.id);
+    if (action === undefined) return { action: this.#defaultOf(slot), fault: slot.lastFault ?? '' };
     slot.counts[COUNTER_OF[action.do]] += 1;
-    return action;
+    return { action };
   }
 
   #defaultOf(slot: Slot): Action {
     return slot.onFault === 'pass' ? PASS : { do: 'refuse', code: 'BH-E-MODULE', waitMs: FAULT_WAIT_MS };
   }
 
-  #guard<T>(slot: Slot, call: () => T): T | undefined {
+  /** `about`: what the call is about, so that one message cannot have a module taken out by coming again. */
+  #guard<T>(slot: Slot, call: () => T, about = `call ${slot.failedOn.size}`): T | undefined {
     const begun = this.#context.clock.monotonic();
     try {
       const result = call();
       const took = this.#context.clock.monotonic() - begun;
-      if (took > SLOW_MS) this.#fault(slot, `took ${Math.round(took)} ms for one message`);
-      else slot.inARow = 0;
+      if (took > SLOW_MS) this.#fault(slot, about, `took ${Math.round(took)} ms for one message`);
+      else if (slot.failedOn.size > 0) slot.failedOn.clear();
       return result;
     } catch (error) {
       if (error instanceof BackhaulError && error.code !== 'BH-E-INTERNAL') this.#badMessage(slot, error);
-      else this.#fault(slot, printable(error));
+      else this.#fault(slot, about, printable(error));
       return undefined;
     }
   }
@@ -171,12 +175,12 @@ export class ModuleChain implements Component {
     this.#context.logger.warn({ module: slot.module.name, code, detail }, 'a module could not read a message');
   }
 
-  #fault(slot: Slot, fault: string): void {
+  #fault(slot: Slot, about: string, fault: string): void {
     slot.counts.faults += 1;
-    slot.inARow += 1;
+    slot.failedOn.add(about);
     slot.lastFault = fault;
     this.#context.logger.warn({ module: slot.module.name, fault }, 'a module failed on a message');
-    if (slot.inARow < slot.maxFaults || slot.takenOut) return;
+    if (slot.failedOn.size < slot.maxFaults || slot.takenOut) return;
     slot.takenOut = true;
     this.#context.logger.error({ module: slot.module.name, fault }, 'a module was taken out after repeated faults');
     this.#onTakenOut(slot.module.name, fault);

@@ -18,7 +18,7 @@ export const moduleOptions = {
     .min(1)
     .max(1000)
     .default(5)
-    .describe('faults in a row after which the module is taken out and reported'),
+    .describe('faults in a row, on different messages, after which the module is taken out and reported'),
 };
 
 export const className = z

@@ -72,7 +72,7 @@ describe('module chain', () => {
       ],
       (name) => out.push(name),
     );
-    for (let i = 0; i < 10; i++) chain.decide(messageOf({}, json({})));
+    for (let i = 0; i < 10; i++) chain.decide(messageOf({ id: `message-${i}` }, json({})));
     expect(asked).to.equal(3);
     expect(out).to.deep.equal(['own']);
     expect(chain.status()[0]).to.include({ state: 'taken-out', faults: 3, lastFault: 'Error: broken' });
@@ -97,8 +97,18 @@ describe('module chain', () => {
         },
       }),
     ]);
-    for (let i = 0; i < 30; i++) chain.decide(messageOf({}, json({})));
+    for (let i = 0; i < 30; i++) chain.decide(messageOf({ id: `message-${i}` }, json({})));
     expect(chain.status()[0]?.state).to.equal('running');
+  });
+
+  it('one message that fails each time it comes takes no module out; its decision says what failed', () => {
+    const chain = chainOf([loaded(throwing, { onFault: 'refuse' })]);
+    for (let i = 0; i < 20; i++) {
+      const { action, module, fault } = chain.decide(messageOf({}, json({})));
+      expect(action).to.include({ do: 'refuse', code: 'BH-E-MODULE' });
+      expect({ module, fault }).to.deep.equal({ module: 'own', fault: 'Error: broken' });
+    }
+    expect(chain.status()[0]).to.include({ state: 'running', faults: 20 });
   });
 
   it('a module that takes too long is at fault, too', () => {
