@@ -60,6 +60,7 @@ export const ERRORS = {
   'BH-E-DRAINING': row(503, true, 'This component is shutting down. Send again shortly.'),
   'BH-E-BUSY': row(503, true, 'Too many requests are being handled for this sender. Send again shortly.'),
   'BH-E-PARENT-UNREACHABLE': row(502, true, 'The parent does not answer. What is accepted stays in the spool; check the line, the address and the outbound proxy.'),
+  'BH-E-PARENT-SILENT': row(504, true, 'The parent takes connections and says nothing, not even when asked whether it is there. Another parent is used where there is one; look at why it hangs.'),
   'BH-E-TARGET': row(400, false, 'The destination matches no component. An unknown or empty group reaches nobody; list them with `backhaul components`.'),
   'BH-E-REVOKED': row(410, false, 'The message was taken back before this member had it. Nothing is to be done; send a new one if it was not meant.'),
   'BH-E-COMMAND-UNKNOWN': row(400, false, 'This component does not know the command. `backhaul send --help` lists the commands.'),

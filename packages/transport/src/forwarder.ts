@@ -1,4 +1,4 @@
-import { contentTypeOf, newBoundary, readReply, type Verdict, writeEnvelope } from '@backhaul/envelope';
+import type { Verdict } from '@backhaul/envelope';
 import { BackhaulError, type Clock, type Logger, type Random, toBackhaulError } from '@backhaul/runtime';
 import {
   type Change,
@@ -9,37 +9,38 @@ import {
   type Spool,
   type Store,
 } from '@backhaul/spool';
-import PQueue from 'p-queue';
+import type PQueue from 'p-queue';
 import { fullJitter } from './backoff.ts';
-import { COMPRESS_FROM_BYTES, chooseEncoding, compress } from './compression.ts';
-import { joined } from './joined.ts';
-import { LinkRate } from './link-rate.ts';
-import { LinkSession } from './link-session.ts';
-import { withOwnHop } from './own-hop.ts';
+import type { EnvelopeSender } from './envelope-sender.ts';
+import type { Pace } from './pace.ts';
 import { concernsContent } from './parent-answer.ts';
 import type { ParentConnection } from './parent-connection.ts';
 import type { ParentSet } from './parent-set.ts';
 import type { UplinkMetrics } from './uplink-metrics.ts';
 import { settlementOf } from './verdict-settlement.ts';
 import { Wakeup } from './wakeup.ts';
-import { formatLink, WIRE_HEADERS } from './wire-headers.ts';
 
 export interface ForwarderOptions {
-  readonly self: string;
   readonly parents: ParentSet;
+  readonly sender: EnvelopeSender;
+  /** envelopes in flight: one window for all lanes */
+  readonly sends: PQueue;
+  readonly pace: Pace;
+  /** an exchange has ended */
+  readonly onProgress: () => void;
   readonly store: Store;
   readonly spool: Spool;
   readonly onRemoved: (removed: readonly Removed[]) => Change;
   readonly window: number;
   readonly maxMessages: number;
-  readonly maxBytes: number;
-  readonly compress: boolean;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
   readonly metrics: UplinkMetrics;
 }
 
+/** While a pace holds the backlog back, something urgent is looked for so often. */
+const URGENT_LOOK_MS = 50;
 /** A spool that cannot be read now (it is being reopened) is asked again after this. */
 const SPOOL_PAUSE_MS = 500;
 
@@ -50,22 +51,18 @@ const SPOOL_PAUSE_MS = 500;
  */
 export class Forwarder {
   readonly #options: ForwarderOptions;
-  readonly #rate: LinkRate;
   readonly #wakeup = new Wakeup();
-  /** Envelopes in flight: one window for all lanes. */
-  readonly #sends: PQueue;
-  #session: LinkSession | undefined;
+  /** envelopes at one time: one after an outage, doubled with each answer up to the window, so that a backlog does not flood */
+  #room = 1;
   #maxMessages: number;
 
   constructor(options: ForwarderOptions) {
     this.#options = options;
     this.#maxMessages = options.maxMessages;
-    this.#rate = new LinkRate(options.maxBytes);
-    this.#sends = new PQueue({ concurrency: options.window });
   }
 
   get inFlight(): number {
-    return this.#sends.pending + this.#sends.size;
+    return this.#options.sends.pending + this.#options.sends.size;
   }
 
   /** The parent may be used now, or something else has changed. */
@@ -87,81 +84,54 @@ export class Forwarder {
 
   /** Resolves when nothing is in flight. */
   settled(): Promise<void> {
-    return this.#sends.onIdle();
+    return this.#options.sends.onIdle();
   }
 
   /** Takes back what is in flight. */
   giveUp(): void {
-    this.#session?.abort();
+    this.#options.sender.break();
   }
 
   async #step(signal: AbortSignal): Promise<void> {
-    const { parents, spool, clock, window } = this.#options;
+    const { parents, spool, clock, sender, sends, pace } = this.#options;
     const pauseMs = parents.pauseMs();
     if (pauseMs > 0) return clock.sleep(pauseMs, signal);
     const link = parents.current();
-    const room = parents.failing ? 1 : window;
-    const maxBytes = this.#rate.budget();
-    if (!link.greeted || this.inFlight >= room || maxBytes === 0) return this.#wakeup.wait(signal);
-    const claim = await spool.claim({ maxMessages: this.#maxMessages, maxBytes });
+    if (parents.failing) this.#room = 1;
+    const maxBytes = sender.budget();
+    if (!link.greeted || this.inFlight >= this.#room || maxBytes === 0) return this.#wakeup.wait(signal);
+    const paced = pace.waitMs();
+    if (paced > 0 && !hasUrgent(spool)) return clock.sleep(Math.min(paced, URGENT_LOOK_MS), signal);
+    const claim = await spool.claim(pace.bounded({ maxMessages: this.#maxMessages, maxBytes }));
     if (!claim) return spool.ready(signal);
-    void this.#sends.add(() => this.#send(claim, link)).finally(() => this.#wakeup.wake());
+    if (paced > 0 && pace.paces(claim.lane)) {
+      spool.release(claim);
+      return clock.sleep(Math.min(paced, URGENT_LOOK_MS), signal);
+    }
+    pace.took(claim);
+    void sends.add(() => this.#send(claim, link)).finally(() => this.#wakeup.wake());
   }
 
   async #send(claim: Claim, link: ParentConnection): Promise<void> {
-    const { parents, clock, metrics } = this.#options;
-    const attempt = parents.attempt();
-    const session = this.#sessionOn(link);
-    const from = this.#rate.sent(claim.bytes, clock.monotonic());
     try {
-      const verdicts = await this.#exchange(claim, link, session);
-      session.answered();
-      this.#rate.answered(claim.bytes, from, clock.monotonic());
-      metrics.seconds.observe((clock.monotonic() - from.at) / 1000);
-      metrics.envelopes.inc({ outcome: 'answered' });
-      parents.answered(link);
+      const verdicts = await this.#options.sender.send(claim, link);
       this.#maxMessages = Math.min(this.#options.maxMessages, this.#maxMessages * 2);
+      this.#room = Math.min(this.#options.window, this.#room * 2);
       await this.#settle(claim, this.#settlements(verdicts));
+      this.#epochRefused(verdicts, link);
     } catch (thrown) {
-      session.break();
-      this.#rate.lost(claim.bytes);
-      metrics.envelopes.inc({ outcome: 'failed' });
-      await this.#failed(claim, link, attempt, toBackhaulError(thrown));
+      await this.#failed(claim, toBackhaulError(thrown));
+    } finally {
+      this.#options.onProgress();
     }
   }
 
-  #sessionOn(link: ParentConnection): LinkSession {
-    if (!this.#session?.usable || this.#session.link !== link) {
-      this.#session = new LinkSession(link, this.#options.random);
-    }
-    return this.#session;
-  }
-
-  async #exchange(claim: Claim, link: ParentConnection, session: LinkSession): Promise<readonly Verdict[]> {
-    const { self, clock, random, metrics } = this.#options;
-    const number = session.next();
-    const boundary = newBoundary(random);
-    const now = clock.now();
-    const messages = claim.entries.map((entry) => withOwnHop(self, entry, now));
-    const plain = joined(writeEnvelope(boundary, messages));
-    const { body, encoding } = await this.#pack(link, plain);
-    metrics.bytes.inc({ direction: 'out' }, body.length);
-    const headers = {
-      'content-type': contentTypeOf(boundary),
-      [WIRE_HEADERS.link]: formatLink(number),
-      ...encoding,
-    };
-    const answer = await link.post(body, headers, { signal: session.signal });
-    metrics.bytes.inc({ direction: 'in' }, answer.body.length);
-    const { verdicts } = readReply(answer.contentType, answer.body).response;
-    if (verdicts.length === claim.entries.length) return verdicts;
-    throw new BackhaulError('BH-E-PARENT-UNREACHABLE', { detail: 'the answer does not speak of every message' });
-  }
-
-  async #pack(link: ParentConnection, plain: Buffer) {
-    if (!this.#options.compress || plain.length < COMPRESS_FROM_BYTES) return { body: plain, encoding: {} };
-    const encoding = chooseEncoding(link.accepts);
-    return { body: await compress(encoding, plain), encoding: { 'content-encoding': encoding } };
+  /** Our epoch is fenced: what the parent knows is asked for again, and a new one begins. */
+  #epochRefused(verdicts: readonly Verdict[], link: ParentConnection): void {
+    const { parents } = this.#options;
+    if (!verdicts.some(({ code }) => code === 'BH-E-EPOCH')) return;
+    parents.failed(link, parents.attempt(), new BackhaulError('BH-E-EPOCH', { detail: link.parent.id }));
+    parents.greetAnew(link);
   }
 
   #settlements(verdicts: readonly Verdict[]): Settlement[] {
@@ -193,10 +163,9 @@ export class Forwarder {
   }
 
   /** A refusal of the content is narrowed down to the one message; everything else waits for the link [DESIGN §4.2]. */
-  async #failed(claim: Claim, link: ParentConnection, attempt: number, error: BackhaulError): Promise<void> {
-    const { spool, parents, logger } = this.#options;
+  async #failed(claim: Claim, error: BackhaulError): Promise<void> {
+    const { spool, logger } = this.#options;
     if (!concernsContent(error)) {
-      parents.failed(link, attempt, error);
       spool.release(claim);
     } else if (claim.entries.length === 1) {
       const detail = error.detail === undefined ? {} : { detail: error.detail };
@@ -210,4 +179,9 @@ export class Forwarder {
       spool.release(claim);
     }
   }
+}
+
+function hasUrgent(spool: Spool): boolean {
+  const { byLane } = spool.depth();
+  return [0, 1, 2, 3].some((lane) => (byLane[lane]?.messages ?? 0) > 0);
 }

@@ -2,6 +2,10 @@
 const FLOOR_BYTES = 16 * 1024;
 const START_BYTES = 256 * 1024;
 const SAMPLES = 10;
+/** What a link of unknown speed is held to carry, when it is asked how long something takes. */
+const ASSUMED_BYTES_PER_SECOND = 8 * 1024;
+/** No answer is expected later than this. */
+const LONGEST_MS = 10_000;
 
 /** Where the link stood when an envelope was sent. */
 export interface SentAt {
@@ -15,7 +19,7 @@ export interface SentAt {
  */
 export class LinkRate {
   readonly #maxBytes: number;
-  readonly #samples: number[] = [];
+  #samples: number[] = [];
   #delivered = 0;
   #inFlight = 0;
 
@@ -40,10 +44,21 @@ export class LinkRate {
     this.#inFlight -= bytes;
   }
 
+  /** Nothing was answered in time: perhaps the link has become thinner than it was. It begins with little again. */
+  silent(): void {
+    this.#samples = [FLOOR_BYTES];
+  }
+
   /** Bytes that the next envelope may hold; 0 when about a second of the link is under way already. */
   budget(): number {
     const second = this.#samples.length === 0 ? START_BYTES : Math.max(FLOOR_BYTES, ...this.#samples);
     if (this.#inFlight > 0 && this.#inFlight >= second) return 0;
     return Math.min(this.#maxBytes, Math.max(FLOOR_BYTES, second - this.#inFlight));
+  }
+
+  /** Ms that what is under way needs on the line. */
+  expectedMs(): number {
+    const bytesPerSecond = this.#samples.length === 0 ? ASSUMED_BYTES_PER_SECOND : Math.max(...this.#samples);
+    return Math.min(LONGEST_MS, (this.#inFlight * 1000) / Math.max(1, bytesPerSecond));
   }
 }

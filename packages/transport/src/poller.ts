@@ -8,9 +8,10 @@ import {
   toMessage,
   writeEnvelope,
 } from '@backhaul/envelope';
-import { type BackhaulError, type Clock, type Logger, type Random, toBackhaulError } from '@backhaul/runtime';
+import { BackhaulError, type Clock, type Logger, type Random, toBackhaulError } from '@backhaul/runtime';
 import { joined } from './joined.ts';
-import { type Answer, LINK_TIMEOUTS, type ParentConnection } from './parent-connection.ts';
+import type { Answer, ParentConnection } from './parent-connection.ts';
+import type { ParentPulse } from './parent-pulse.ts';
 import type { ParentSet } from './parent-set.ts';
 import type { DownwardHandler } from './types.ts';
 import type { UplinkMetrics } from './uplink-metrics.ts';
@@ -21,11 +22,15 @@ export const POLL_WAIT_SECONDS = 25;
 /** After a poll that came back empty at once (another poller of this identity), or a store that takes nothing now. */
 const PAUSE_MS = 1000;
 const TOO_EARLY_MS = 200;
+/** A hello is a small thing: a parent that leaves it unanswered so long is not there. Doubled with each failure in a row. */
+const HELLO_MS = 4_000;
+const LONGEST_HELLO_MS = 30_000;
 /** What a fresh owner says. */
 const NOTHING_YET: MailboxPlace = { epoch: '0', through: 0 };
 
 export interface PollerOptions {
   readonly parents: ParentSet;
+  readonly pulse: ParentPulse;
   readonly downward: DownwardHandler;
   /** Told what the parent holds of our lanes, in the first exchange with each parent, before anything is sent to it. */
   readonly onMarks?: (marks: readonly Mark[]) => void | Promise<void>;
@@ -43,19 +48,27 @@ export interface PollerOptions {
  */
 export class Poller {
   readonly #options: PollerOptions;
-  /** the parent refused our acknowledgement: it does not know this mailbox epoch */
-  #asFresh = false;
+  /** what each parent gave us last: every one keeps a mailbox of its own for us */
+  readonly #places = new Map<ParentConnection, MailboxPlace>();
+  #turn = new AbortController();
 
   constructor(options: PollerOptions) {
     this.#options = options;
+  }
+
+  /** Ends a poll that is being held: another parent is used now, or this one is to be greeted anew. */
+  renew(): void {
+    this.#turn.abort();
   }
 
   async run(signal: AbortSignal): Promise<void> {
     const { parents, clock } = this.#options;
     while (!signal.aborted) {
       const pauseMs = parents.pauseMs();
-      if (pauseMs > 0) await clock.sleep(pauseMs, signal);
-      else await this.#poll(parents.current(), signal);
+      this.#turn = new AbortController();
+      const turn = AbortSignal.any([signal, this.#turn.signal]);
+      if (pauseMs > 0) await clock.sleep(pauseMs, turn);
+      else await this.#poll(parents.current(), turn);
     }
   }
 
@@ -70,7 +83,7 @@ export class Poller {
       const place = parsePlace('Backhaul-Mailbox', answer.mailbox);
       parents.answered(link);
       if (hello) await this.#greet(link, response.marks ?? []);
-      if (place && messages.length > 0) await this.#receive(messages, place, signal);
+      if (place && messages.length > 0) await this.#receive(link, messages, place, signal);
       else if (!hello && clock.monotonic() - began < TOO_EARLY_MS) await clock.sleep(PAUSE_MS, signal);
     } catch (thrown) {
       if (!signal.aborted) this.#failed(link, attempt, toBackhaulError(thrown));
@@ -83,12 +96,44 @@ export class Poller {
     const waitSeconds = hello ? 0 : POLL_WAIT_SECONDS;
     const headers = {
       'content-type': contentTypeOf(boundary),
-      [WIRE_HEADERS.ack]: formatPlace(this.#asFresh ? NOTHING_YET : downward.acknowledged()),
+      [WIRE_HEADERS.ack]: formatPlace(this.#places.get(link) ?? downward.acknowledged()),
       prefer: `wait=${waitSeconds}`,
       ...(hello ? { [WIRE_HEADERS.hello]: '1' } : {}),
     };
     const body = joined(writeEnvelope(boundary, []));
-    return link.post(body, headers, { signal, answerMs: waitSeconds * 1000 + LINK_TIMEOUTS.answerMs });
+    return hello ? this.#hello(link, body, headers, signal) : this.#hold(link, body, headers, signal);
+  }
+
+  /** Throws BH-E-PARENT-SILENT when it is not answered in time. */
+  async #hello(
+    link: ParentConnection,
+    body: Buffer,
+    headers: Record<string, string>,
+    signal: AbortSignal,
+  ): Promise<Answer> {
+    const { clock, parents } = this.#options;
+    const withinMs = Math.min(LONGEST_HELLO_MS, HELLO_MS * 2 ** Math.min(parents.failures, 3));
+    const late = Promise.withResolvers<never>();
+    const over = new AbortController();
+    const timer = clock.after(withinMs, () => {
+      over.abort();
+      late.reject(new BackhaulError('BH-E-PARENT-SILENT', { detail: `${link.parent.id}: no hello in ${withinMs} ms` }));
+    });
+    try {
+      return await Promise.race([
+        link.post(body, headers, { signal: AbortSignal.any([signal, over.signal]) }),
+        late.promise,
+      ]);
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  #hold(link: ParentConnection, body: Buffer, headers: Record<string, string>, signal: AbortSignal): Promise<Answer> {
+    const holdMs = POLL_WAIT_SECONDS * 1000;
+    return this.#options.pulse.during(link, { expectedMs: 0, holdMs }, signal, (until) =>
+      link.post(body, headers, { signal: until, answerMs: holdMs + LONGEST_HELLO_MS }),
+    );
   }
 
   async #greet(link: ParentConnection, marks: readonly Mark[]): Promise<void> {
@@ -98,12 +143,17 @@ export class Poller {
   }
 
   /** Durable first; the next poll acknowledges it. */
-  async #receive(raw: readonly RawMessage[], place: MailboxPlace, signal: AbortSignal): Promise<void> {
+  async #receive(
+    link: ParentConnection,
+    raw: readonly RawMessage[],
+    place: MailboxPlace,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { downward, clock, logger, metrics } = this.#options;
     metrics.received.inc({}, raw.length);
     try {
       await downward.receive(this.#readable(raw), place);
-      this.#asFresh = false;
+      this.#places.set(link, place);
     } catch (error) {
       logger.warn({ error }, 'what the parent sent could not be taken now; it is asked for again');
       await clock.sleep(PAUSE_MS, signal);
@@ -126,9 +176,9 @@ export class Poller {
 
   #failed(link: ParentConnection, attempt: number, error: BackhaulError): void {
     const { parents, logger } = this.#options;
-    if (error.code === 'BH-E-ACK' && !this.#asFresh) {
+    if (error.code === 'BH-E-ACK' && this.#places.get(link) !== NOTHING_YET) {
       logger.warn({ parent: link.parent.id }, 'the parent has another mailbox for us; it is read from its beginning');
-      this.#asFresh = true;
+      this.#places.set(link, NOTHING_YET);
       return;
     }
     parents.failed(link, attempt, error);

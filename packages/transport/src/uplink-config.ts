@@ -28,6 +28,13 @@ export const parentConfig = {
 /** The keys of the section `uplink`. */
 export const uplinkConfig = {
   maxMessages: z.int().min(1).max(LIMITS.messages).default(LIMITS.messages).describe('messages in one envelope'),
+  pace: z
+    .strictObject({
+      messagesPerSecond: z.number().positive().optional().describe('messages of lanes 4 to 8 sent in a second'),
+      bytesPerSecond: z.int().min(1024).optional().describe('bytes of lanes 4 to 8 sent in a second'),
+    })
+    .prefault({})
+    .describe('how fast a backlog may drain; lanes 0 to 3 never wait for it'),
   window: z.int().min(1).max(LIMITS.window).default(LIMITS.window).describe('envelopes in flight'),
 };
 

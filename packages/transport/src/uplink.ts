@@ -1,14 +1,21 @@
-import { LIMITS, type Mark } from '@backhaul/envelope';
+import { LIMITS, type Mark, type Verdict } from '@backhaul/envelope';
 import type { Identity, TlsMaterial } from '@backhaul/identity';
 import type { Clock, Component, Logger, Metrics, Random } from '@backhaul/runtime';
-import type { Change, Removed, Spool, Store } from '@backhaul/spool';
+import type { Change, Removed, Spool, SpoolEntry, Store } from '@backhaul/spool';
+import PQueue from 'p-queue';
 import { type FetchOptions, fetchArtifact } from './artifact-fetch.ts';
+import { EnvelopeSender } from './envelope-sender.ts';
 import { Forwarder } from './forwarder.ts';
 import type { OutboundProxy } from './outbound-proxy.ts';
+import { Pace, type PaceLimits } from './pace.ts';
 import type { Parent, ParentConnection } from './parent-connection.ts';
 import { ParentLink } from './parent-link.ts';
+import { ParentPulse } from './parent-pulse.ts';
+import { returnToPreferred } from './parent-return.ts';
 import { type LinkHealth, ParentSet } from './parent-set.ts';
 import { Poller } from './poller.ts';
+import { relayThrough } from './relay-through.ts';
+import { SendWatchdog } from './send-watchdog.ts';
 import type { DownwardHandler } from './types.ts';
 import { type UplinkMetrics, uplinkMetrics } from './uplink-metrics.ts';
 
@@ -39,6 +46,8 @@ export interface UplinkOptions {
   readonly maxBytes?: number;
   /** compress what is sent; for WAN links */
   readonly compress?: boolean;
+  /** how fast what is not urgent may be sent */
+  readonly pace?: PaceLimits | undefined;
 }
 
 export interface UplinkStatus extends LinkHealth {
@@ -46,8 +55,12 @@ export interface UplinkStatus extends LinkHealth {
   readonly parent: string;
   /** messages in the spool */
   readonly backlog: number;
+  /** wall ms since when the sender makes no progress although it could; absent while all is well */
+  readonly stalledAt?: number;
 }
 
+/** How long a parent may leave the question whether it is there unanswered: nothing is gained by leaving an only one. */
+const PATIENCE_MS = { only: 10_000, redundant: 2_000 } as const;
 const MAX_ENVELOPE_BYTES = 4 * 1024 * 1024;
 /** What is in flight at a stop may be answered within this time; then it is taken back. */
 const DRAIN_MS = 5_000;
@@ -57,9 +70,13 @@ export class Uplink implements Component {
   readonly name = 'uplink';
   readonly #options: UplinkOptions;
   readonly #metrics: UplinkMetrics;
-  #parents: ParentSet;
-  #forwarder: Forwarder;
-  #poller: Poller;
+  readonly #parents: ParentSet;
+  readonly #pulse: ParentPulse;
+  readonly #sender: EnvelopeSender;
+  readonly #sends: PQueue;
+  readonly #forwarder: Forwarder;
+  readonly #poller: Poller;
+  readonly #watchdog: SendWatchdog;
   #running: { stopping: AbortController; loops: Promise<unknown> } | undefined;
 
   constructor(options: UplinkOptions) {
@@ -68,13 +85,39 @@ export class Uplink implements Component {
       connected: () => this.#parents.health().connected,
       inFlight: () => this.#forwarder.inFlight,
     });
-    ({ parents: this.#parents, forwarder: this.#forwarder, poller: this.#poller } = this.#build());
+    const { clock, random, logger, spool, store, downward, onRemoved, onMarks } = options;
+    const metrics = this.#metrics;
+    const window = options.window ?? LIMITS.window;
+    const common = { clock, random, logger, metrics };
+    const patienceMs = options.parents.length > 1 ? PATIENCE_MS.redundant : PATIENCE_MS.only;
+    this.#parents = new ParentSet(connections(options, window), { ...common, onLost: () => this.#poller.renew() });
+    this.#pulse = new ParentPulse({ clock, random, patienceMs });
+    const shared = { ...common, parents: this.#parents, pulse: this.#pulse };
+    this.#sends = new PQueue({ concurrency: window });
+    const { maxBytes = MAX_ENVELOPE_BYTES, compress = false } = options;
+    this.#sender = new EnvelopeSender({ ...shared, self: options.self.id, maxBytes, compress });
+    this.#forwarder = new Forwarder({
+      ...{ ...shared, store, spool, onRemoved, window, sender: this.#sender, sends: this.#sends },
+      pace: new Pace(clock, options.pace),
+      maxMessages: options.maxMessages ?? LIMITS.messages,
+      onProgress: () => this.#watchdog.progress(),
+    });
+    const onGreeted = (): void => this.#forwarder.wake();
+    this.#poller = new Poller({ ...shared, downward, onGreeted, ...(onMarks ? { onMarks } : {}) });
+    this.#watchdog = new SendWatchdog({ ...shared, spool, beginAnew: () => this.#beginAnew() });
   }
 
   async start(): Promise<void> {
     if (this.#running) return;
     const stopping = new AbortController();
-    const loops = Promise.all([this.#forwarder.run(stopping.signal), this.#poller.run(stopping.signal)]);
+    const { signal } = stopping;
+    const returning = { parents: this.#parents, pulse: this.#pulse, clock: this.#options.clock };
+    const loops = Promise.all([
+      this.#forwarder.run(signal),
+      this.#poller.run(signal),
+      ...(this.#options.parents.length > 1 ? [returnToPreferred(returning, signal)] : []),
+    ]);
+    this.#watchdog.start();
     this.#running = { stopping, loops };
   }
 
@@ -84,6 +127,7 @@ export class Uplink implements Component {
     if (!running) return;
     this.#running = undefined;
     running.stopping.abort();
+    await this.#watchdog.stop();
     const timer = this.#options.clock.after(DRAIN_MS, () => this.#forwarder.giveUp());
     await running.loops;
     await this.#forwarder.settled();
@@ -103,30 +147,43 @@ export class Uplink implements Component {
     return fetchArtifact(context, sha256, size, toPath, options);
   }
 
-  status(): UplinkStatus {
-    const parent = this.#parents.current().parent.id;
-    return { ...this.#parents.health(), parent, backlog: this.#options.spool.depth().messages };
+  /**
+   * Sends these now, outside the spool, and tells what the parent says of each: custody stays with whoever sent them here. Throws
+   * retryable refusals only: BH-E-PARENT-UNREACHABLE at once while the parent is not there, BH-E-PARENT-SILENT, BH-E-BUSY, and
+   * what the parent refuses the whole with.
+   */
+  async relay(entries: readonly SpoolEntry[], { signal }: { signal?: AbortSignal } = {}): Promise<readonly Verdict[]> {
+    const { maxMessages = LIMITS.messages, maxBytes = MAX_ENVELOPE_BYTES } = this.#options;
+    const through = { parents: this.#parents, sender: this.#sender, sends: this.#sends, maxMessages, maxBytes };
+    try {
+      return await relayThrough(through, entries, signal);
+    } finally {
+      this.#forwarder.wake(); // the window has room again
+    }
   }
 
-  #build() {
-    const { self, tls, outboundProxy, clock, random, logger, store, spool, downward, onRemoved, onMarks } =
-      this.#options;
-    const window = this.#options.window ?? LIMITS.window;
-    const metrics = this.#metrics;
-    const proxy = outboundProxy ? { outboundProxy } : {};
-    const overHttp = (parent: Parent) => new ParentLink({ self, parent, tls, ...proxy, connections: window + 1 });
-    const connections = this.#options.parents.map(this.#options.connect ?? overHttp);
-    const parents = new ParentSet(connections, { clock, random, logger, metrics });
-    const common = { parents, clock, random, logger, metrics };
-    const forwarder = new Forwarder({
-      ...common,
-      ...{ self: self.id, store, spool, onRemoved, window },
-      maxMessages: this.#options.maxMessages ?? LIMITS.messages,
-      maxBytes: this.#options.maxBytes ?? MAX_ENVELOPE_BYTES,
-      compress: this.#options.compress ?? false,
-    });
-    const onGreeted = (): void => forwarder.wake();
-    const poller = new Poller({ ...common, downward, onGreeted, ...(onMarks ? { onMarks } : {}) });
-    return { parents, forwarder, poller };
+  status(): UplinkStatus {
+    const parent = this.#parents.current().parent.id;
+    const { stalledAt } = this.#watchdog;
+    return {
+      ...this.#parents.health(),
+      ...{ parent, backlog: this.#options.spool.depth().messages },
+      ...(stalledAt === undefined ? {} : { stalledAt }),
+    };
   }
+
+  /** What is under way is given up, and the parent is greeted as if for the first time. */
+  #beginAnew(): void {
+    this.#sender.break();
+    this.#parents.greetAnew(this.#parents.current());
+    this.#forwarder.wake();
+  }
+}
+
+/** One place more than the window for the poll, and one for the question whether the parent is there. */
+function connections(options: UplinkOptions, window: number): ParentConnection[] {
+  const { self, tls, outboundProxy } = options;
+  const proxy = outboundProxy ? { outboundProxy } : {};
+  const overHttp = (parent: Parent) => new ParentLink({ self, parent, tls, ...proxy, connections: window + 2 });
+  return options.parents.map(options.connect ?? overHttp);
 }

@@ -37,12 +37,25 @@ describe('the choice of a parent', () => {
   it('goes to the next after two failures, and round', () => {
     const choice = new ParentChoice(2, seededRandom(3));
     fail(choice, 0);
-    expect(choice.current(0)).to.equal(0);
+    expect(choice.current).to.equal(0);
     fail(choice, 0);
-    expect(choice.current(0)).to.equal(1);
+    expect(choice.current).to.equal(1);
     fail(choice, 0);
     fail(choice, 0);
-    expect(choice.current(0)).to.equal(0);
+    expect(choice.current).to.equal(0);
+  });
+
+  it('leaves one that is silent at once, and loses next to no time', () => {
+    const choice = new ParentChoice(3, seededRandom(3));
+    expect(choice.failed(choice.attempt(), 0, { leave: true })).to.be.at.most(250);
+    expect(choice.current).to.equal(1);
+  });
+
+  it('backs off when it has been round and nobody was there', () => {
+    const choice = new ParentChoice(2, seededRandom(5));
+    const pauses = Array.from({ length: 40 }, () => fail(choice, 0));
+    expect(Math.max(...pauses.slice(0, 4))).to.be.below(5000);
+    expect(Math.max(...pauses)).to.be.above(15_000);
   });
 
   it('counts what was under way together as one failure', () => {
@@ -50,30 +63,57 @@ describe('the choice of a parent', () => {
     const attempt = choice.attempt();
     for (let i = 0; i < 8; i++) choice.failed(attempt, 0);
     expect(choice.failures).to.equal(1);
-    expect(choice.current(0)).to.equal(0);
+    expect(choice.current).to.equal(0);
   });
 
   it('stays with a parent that is only busy, and waits as long as it asks', () => {
     const choice = new ParentChoice(2, seededRandom(3));
     for (let i = 0; i < 5; i++) choice.failed(choice.attempt(), 0, { stay: true, waitMs: 60_000 });
-    expect(choice.current(0)).to.equal(0);
+    expect(choice.current).to.equal(0);
     expect(choice.pauseMs(0)).to.equal(60_000);
   });
 
-  it('returns to the first after a while, and back at the first failure', () => {
+  it('asks the preferred one after a while, jittered, and goes on with the other until it answers', () => {
+    const returns = Array.from({ length: 50 }, (_, i) => {
+      const choice = new ParentChoice(2, seededRandom(i));
+      choice.failed(choice.attempt(), 0, { leave: true });
+      expect(choice.current).to.equal(1);
+      return choice.returnInMs(0)!;
+    });
+    expect(Math.min(...returns)).to.be.within(15_000, 25_000);
+    expect(Math.max(...returns)).to.be.within(35_000, 45_000);
     const choice = new ParentChoice(2, seededRandom(3));
-    fail(choice, 0);
-    fail(choice, 0);
-    expect(choice.current(0)).to.equal(1);
-    choice.answered(1, 0);
-    expect(choice.current(29_999)).to.equal(1);
-    expect(choice.current(90_000)).to.equal(0);
-    fail(choice, 90_000);
-    expect(choice.current(90_000)).to.equal(1);
-    expect(choice.current(180_000)).to.equal(0);
-    choice.answered(0, 180_000);
-    fail(choice, 180_001);
-    expect(choice.current(180_001)).to.equal(0);
+    expect(choice.returnInMs(0)).to.equal(undefined);
+    choice.failed(choice.attempt(), 0, { leave: true });
+    choice.stayed(50_000);
+    expect(choice.current).to.equal(1);
+    expect(choice.returnInMs(50_000)).to.be.within(15_000, 45_000);
+    choice.returned(0, 80_000);
+    expect([choice.current, choice.returnInMs(80_000), choice.pauseMs(80_000)]).to.deep.equal([0, undefined, 0]);
+  });
+
+  it('does not flap: one that fails soon after each return is asked less and less often', () => {
+    const choice = new ParentChoice(2, seededRandom(3));
+    const waits: number[] = [];
+    for (let i = 0, now = 1; i < 12; i++) {
+      choice.failed(choice.attempt(), now, { leave: true });
+      waits.push(choice.returnInMs(now)!);
+      now += choice.returnInMs(now)!;
+      choice.returned(0, now);
+      choice.answered(0, now);
+      now += 1000;
+    }
+    expect(waits[0]).to.be.below(45_000);
+    expect(waits.at(-1)).to.be.within(300_000, 900_000);
+  });
+
+  it('what comes late of a parent that was left is no failure of the one used now', () => {
+    const choice = new ParentChoice(2, seededRandom(3));
+    const old = choice.attempt();
+    choice.failed(old, 0, { leave: true });
+    choice.returned(0, 10);
+    choice.failed(old, 20, { leave: true });
+    expect([choice.current, choice.failures]).to.deep.equal([0, 0]);
   });
 });
 
@@ -95,6 +135,19 @@ describe('the rate of a link', () => {
     const rate = new LinkRate(4 << 20);
     for (let now = 0; now < 100; now += 5) rate.answered(100_000, rate.sent(100_000, now), now + 5);
     expect(rate.budget()).to.equal(4 << 20);
+  });
+
+  it('expects an answer by what is under way, and begins with little again after a silence', () => {
+    const rate = new LinkRate(4 << 20);
+    expect(rate.expectedMs()).to.equal(0);
+    rate.answered(100_000, rate.sent(100_000, 0), 1000);
+    rate.sent(50_000, 1000);
+    expect(rate.expectedMs()).to.be.within(450, 550);
+    rate.lost(50_000);
+    rate.silent();
+    expect(rate.budget()).to.equal(16 * 1024);
+    rate.sent(16 * 1024, 0);
+    expect(rate.expectedMs()).to.be.within(900, 1100);
   });
 
   it('gives back what was lost', () => {

@@ -1,0 +1,116 @@
+import { contentTypeOf, newBoundary, readReply, type Verdict, writeEnvelope } from '@backhaul/envelope';
+import { BackhaulError, type Clock, type Random, toBackhaulError } from '@backhaul/runtime';
+import type { SpoolEntry } from '@backhaul/spool';
+import { COMPRESS_FROM_BYTES, chooseEncoding, compress } from './compression.ts';
+import { joined } from './joined.ts';
+import { LinkRate } from './link-rate.ts';
+import { LinkSession } from './link-session.ts';
+import { withOwnHop } from './own-hop.ts';
+import { concernsContent } from './parent-answer.ts';
+import type { ParentConnection } from './parent-connection.ts';
+import type { ParentPulse } from './parent-pulse.ts';
+import type { ParentSet } from './parent-set.ts';
+import type { UplinkMetrics } from './uplink-metrics.ts';
+import { formatLink, WIRE_HEADERS } from './wire-headers.ts';
+
+export interface EnvelopeSenderOptions {
+  readonly self: string;
+  readonly parents: ParentSet;
+  readonly pulse: ParentPulse;
+  readonly maxBytes: number;
+  readonly compress: boolean;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly metrics: UplinkMetrics;
+}
+
+export interface Outgoing {
+  readonly entries: readonly SpoolEntry[];
+  readonly bytes: number;
+}
+
+/** Sends envelopes over the current session of a link, and keeps account of what the link carries. Nothing is tried again here. */
+export class EnvelopeSender {
+  readonly #options: EnvelopeSenderOptions;
+  readonly #rate: LinkRate;
+  #session: LinkSession | undefined;
+
+  constructor(options: EnvelopeSenderOptions) {
+    this.#options = options;
+    this.#rate = new LinkRate(options.maxBytes);
+  }
+
+  /** Bytes that the next envelope may hold; 0 when enough is under way. */
+  budget(): number {
+    return this.#rate.budget();
+  }
+
+  /** Gives up what is in flight; the next envelope begins a new session. */
+  break(): void {
+    this.#session?.abort();
+  }
+
+  /**
+   * One verdict per entry. Whatever fails ends the session, so that no number of it is ever used for other content, and nothing
+   * of it is honoured that comes late. Throws the coded refusal of the parent, BH-E-PARENT-UNREACHABLE, BH-E-PARENT-SILENT.
+   */
+  async send(outgoing: Outgoing, link: ParentConnection, given?: AbortSignal): Promise<readonly Verdict[]> {
+    const { parents, clock, metrics } = this.#options;
+    const attempt = parents.attempt();
+    const session = this.#sessionOn(link);
+    const from = this.#rate.sent(outgoing.bytes, clock.monotonic());
+    try {
+      const verdicts = await this.#exchange(outgoing, link, session, given);
+      session.answered();
+      this.#rate.answered(outgoing.bytes, from, clock.monotonic());
+      metrics.seconds.observe((clock.monotonic() - from.at) / 1000);
+      metrics.envelopes.inc({ outcome: 'answered' });
+      parents.answered(link);
+      return verdicts;
+    } catch (thrown) {
+      const error = toBackhaulError(thrown);
+      session.break();
+      this.#rate.lost(outgoing.bytes);
+      if (error.code === 'BH-E-PARENT-SILENT') this.#rate.silent();
+      metrics.envelopes.inc({ outcome: 'failed' });
+      if (!concernsContent(error) && !given?.aborted) parents.failed(link, attempt, error);
+      throw error;
+    }
+  }
+
+  #sessionOn(link: ParentConnection): LinkSession {
+    if (!this.#session?.usable || this.#session.link !== link) {
+      this.#session = new LinkSession(link, this.#options.random);
+    }
+    return this.#session;
+  }
+
+  async #exchange(
+    { entries }: Outgoing,
+    link: ParentConnection,
+    session: LinkSession,
+    given: AbortSignal | undefined,
+  ): Promise<readonly Verdict[]> {
+    const { self, clock, random, metrics, pulse } = this.#options;
+    const number = session.next();
+    const boundary = newBoundary(random);
+    const now = clock.now();
+    const messages = entries.map((entry) => withOwnHop(self, entry, now));
+    const { body, encoding } = await this.#pack(link, joined(writeEnvelope(boundary, messages)));
+    metrics.bytes.inc({ direction: 'out' }, body.length);
+    const headers = { 'content-type': contentTypeOf(boundary), [WIRE_HEADERS.link]: formatLink(number), ...encoding };
+    const signal = given ? AbortSignal.any([session.signal, given]) : session.signal;
+    const patience = { expectedMs: this.#rate.expectedMs() };
+    const answer = await pulse.during(link, patience, signal, (until) => link.post(body, headers, { signal: until }));
+    metrics.bytes.inc({ direction: 'in' }, answer.body.length);
+    const { verdicts } = readReply(answer.contentType, answer.body).response;
+    if (verdicts.length === entries.length) return verdicts;
+    throw new BackhaulError('BH-E-PARENT-UNREACHABLE', { detail: 'the answer does not speak of every message' });
+  }
+
+  async #pack(link: ParentConnection, plain: Buffer) {
+    if (!this.#options.compress || plain.length < COMPRESS_FROM_BYTES) return { body: plain, encoding: {} };
+    const encoding = chooseEncoding(link.accepts);
+    return { body: await compress(encoding, plain), encoding: { 'content-encoding': encoding } };
+  }
+}
