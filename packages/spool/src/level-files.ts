@@ -11,6 +11,7 @@ import { salvage } from './salvage.ts';
 import type { Database } from './scan-pages.ts';
 import { StartCount } from './start-count.ts';
 import type { Op, StoreFinding } from './store.ts';
+import { SyncedNames } from './synced-names.ts';
 import { TailMark } from './tail-mark.ts';
 import { verifyTables } from './verify-tables.ts';
 
@@ -29,6 +30,7 @@ export class LevelFiles {
   readonly #lock: DirectoryLock;
   readonly #mark: TailMark;
   readonly #starts: StartCount;
+  readonly #names = new SyncedNames();
   #database: Database | undefined;
   #values: LevelValues | undefined;
 
@@ -78,6 +80,7 @@ export class LevelFiles {
   /** One synced batch, and the tail mark after it. */
   async write(values: LevelValues, ops: readonly Op[]): Promise<number> {
     const bytes = await values.write(ops);
+    await this.#names.sync(() => this.#mark.touch(values.commits)); // [R9]
     this.#mark.write(values.commits); // [R6] after the sync, before the answer
     return bytes;
   }
@@ -92,6 +95,7 @@ export class LevelFiles {
     this.#database = undefined;
     this.#values = undefined;
     this.#mark.close();
+    this.#names.close();
     await database?.close();
   }
 
@@ -124,6 +128,7 @@ export class LevelFiles {
 
   async #verify(database: Database): Promise<LevelValues> {
     for (const path of [this.#db, this.#directory, dirname(this.#directory)]) await syncDirectory(path); // [R9]
+    this.#names.open(this.#db);
     const dropped = await droppedLines(this.#db); // [R5]
     for (const detail of dropped) this.#report({ code: 'BH-E-SPOOL-GAP', detail });
     const values = new LevelValues(database, this.#report);

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 import { frame, unframe } from './framing.ts';
 
 const KEY = 'tail.mark';
@@ -30,6 +30,12 @@ export class TailMark {
     const value = Buffer.allocUnsafe(8);
     value.writeBigUInt64LE(BigInt(number));
     writeSync(this.#file, frame(KEY, value), 0, BYTES, 0);
+  }
+
+  /** Writes, and returns the time the kernel gave to that, ns. */
+  touch(number: number): bigint {
+    this.write(number);
+    return this.#file === undefined ? 0n : fstatSync(this.#file, { bigint: true }).mtimeNs;
   }
 
   close(): void {

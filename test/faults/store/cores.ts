@@ -40,6 +40,7 @@ export class Cores {
       logger: silentLogger,
       ballastBytes,
       reserveBytes: 0,
+      spaceCheckMs: 10,
       writeBufferSize: SMALL_BUFFER,
       reopen: { tries: 3, waitMs: 1 },
     });

@@ -23,7 +23,8 @@ export async function inParallel<T>(
   const worker = async (lane: number): Promise<void> => {
     while (next < items.length) await action(items[next++]!, lane);
   };
-  await Promise.all(Array.from({ length: width }, (_, lane) => worker(lane)));
+  const ends = await Promise.allSettled(Array.from({ length: width }, (_, lane) => worker(lane)));
+  for (const end of ends) if (end.status === 'rejected') throw end.reason;
 }
 
 /** About `count` of all, evenly spread; another choice for each seed and shard, all shards together without overlap. */

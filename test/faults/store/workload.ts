@@ -1,7 +1,7 @@
 /**
  * A process that does a script to a store and says, before and after each commit, what it changes: `try {n, set, del}`, `ok n`.
  * When a commit is refused it says `unsure n`, waits for the store, and says `now {…}` what it finds there; `failed` when the store
- * gave up. `opening` and `open` stand around each opening.
+ * gave up, `refuses` when it takes nothing new for long and the script ends there. `opening` and `open` stand around each opening.
  *   workload.ts <script> <directory>
  */
 import { writeSync } from 'node:fs';
@@ -12,6 +12,8 @@ import { type Delta, SCRIPTS, type Workload } from './scripts.ts';
 
 const [script, directory] = process.argv.slice(2) as [string, string];
 const say = (line: string): void => void writeSync(1, `${line}\n`);
+/** The ballast is made anew after a recovery; until then nothing is taken. */
+const LOOKS = 100;
 let steps = 0;
 
 /** Stands for the store: it stays the same for the script while the store is opened anew. */
@@ -29,6 +31,7 @@ const work: { -readonly [K in keyof Workload]: Workload[K] } = {
       return;
     }
     say(`ok ${step}`);
+    await accepting();
   },
   commit: (delta, changes) => work.step(delta, () => commitChanges(work.cores.store, changes)),
   async restart() {
@@ -52,11 +55,19 @@ async function lookAgain(): Promise<void> {
     process.exit(74);
   }
   say(`now ${JSON.stringify(await work.cores.contents())}`);
+  await accepting();
+}
+
+async function accepting(): Promise<void> {
+  for (let look = 0; look < LOOKS && !work.cores.store.accepting; look += 1) await systemClock.sleep(5);
 }
 
 try {
   await open();
-  await SCRIPTS[script]!(work);
+  await SCRIPTS[script]!(work).catch((error: unknown) => {
+    if ((error as { code?: string }).code !== 'BH-E-SPOOL-FULL') throw error;
+    say('refuses');
+  });
   await work.cores.store.stop();
   say('done');
 } catch (error) {
