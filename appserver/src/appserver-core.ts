@@ -10,6 +10,8 @@ import { LastHeard } from './directory/last-heard.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { Downward } from './mailboxes/downward.ts';
 import { SqlMailboxes } from './mailboxes/sql-mailboxes.ts';
+import { Notifications } from './notifications/notifications.ts';
+import { OverdueWatch } from './overdue/overdue-watch.ts';
 import { Receiver } from './receiver/receiver.ts';
 import { ModuleHost } from './service-modules/module-host.ts';
 import type { ServiceModule } from './service-modules/service-module.ts';
@@ -45,8 +47,13 @@ export function appserverCore(around: AppserverSurroundings) {
     epoch: () => facts.require('numberingEpoch'),
   });
   const directory = new Directory({ database, self, downward, clock, random });
-  const modules = new ModuleHost(around.modules, clock, logger, metrics);
   const lastHeard = new LastHeard(database, clock);
+  const notifications = new Notifications({ ...around, config: config.notifications });
+  const overdue = new OverdueWatch({
+    ...{ database, directory, lastHeard, notifier: notifications, bus, clock, logger },
+    settings: { ...config.overdue, afterMs: config.overdueAfterMs },
+  });
+  const modules = new ModuleHost([...around.modules, overdue.module], clock, logger, metrics);
   const artifacts = new ArtifactStore({
     ...{ database, clock, logger, maxBytes: config.artifacts.maxBytes },
     tree: () => directory.tree,
@@ -65,14 +72,15 @@ export function appserverCore(around: AppserverSurroundings) {
   });
   const moduleRun: Component = {
     name: 'modules',
-    start: () => modules.start({ self: self.id, clock, logger, bus }),
+    start: () => modules.start({ self: self.id, clock, logger, bus, notifier: notifications }),
     stop: () => modules.stop(),
   };
   registerGauges(metrics, { ...parts, overdueAfterMs: config.overdueAfterMs });
   return {
     ...{ facts, bus, mailboxes, downward, directory, modules, lastHeard, artifacts, receiver, retention },
+    ...{ notifications, overdue },
     /** to be started in this order, after the database and before the listeners */
-    components: [state, moduleRun, artifacts, housekeeping, receiver] as readonly Component[],
+    components: [state, notifications, overdue, moduleRun, artifacts, housekeeping, receiver] as readonly Component[],
   };
 }
 

@@ -1,5 +1,6 @@
 import { commonConfig } from '@backhaul/runtime';
 import { z } from 'zod';
+import { notificationConfig } from './notifications/notification-config.ts';
 
 const port = z.int().min(0).max(65_535);
 const DAY = 'days';
@@ -38,6 +39,19 @@ export const appserverConfig = z.strictObject({
     .optional()
     .describe('Certificate authority; site packages cannot be made without it'),
   overdueAfterMs: z.int().min(1_000).default(180_000).describe('A component not heard of for longer is overdue'),
+  overdue: z
+    .strictObject({
+      backAfterMs: z
+        .int()
+        .min(0)
+        .default(30_000)
+        .describe('Heard again for so long, a component is back; longer for one that has fallen silent repeatedly'),
+      collectMs: z.int().min(0).default(10_000).describe('News wait for so long for others of the same customer'),
+      everyMs: z.int().min(100).default(5_000).describe('Time between two looks at who is overdue'),
+    })
+    .prefault({})
+    .describe('Who should have been heard and was not'),
+  notifications: notificationConfig.prefault({}).describe('Who is told of what, outside of this program'),
   mailbox: z
     .strictObject({
       maxMessages: z.int().min(1).default(100_000).describe('Messages that may wait for one direct child'),

@@ -30,7 +30,8 @@ const HOMES: Record<string, readonly string[]> = {
   'classic-level': ['spool'],
   'memory-level': ['spool'],
   'abstract-level': ['spool'],
-  undici: ['transport', 'cli', 'proxy', 'appserver'], // hop to hop; the staff API's client; integrators; the registrar's client
+  undici: ['transport', 'cli', 'proxy', 'appserver'], // hop to hop; the staff API's client; integrators; the registrar's client and webhooks
+  nodemailer: ['appserver'],
   'p-queue': ['transport'],
   express: ['transport', 'proxy', 'appserver', 'certs'], // every HTTP API but the envelope route
   busboy: ['appserver'],

@@ -2,6 +2,7 @@ import type { ServiceModule } from '../service-modules/service-module.ts';
 import { artifactRoutes } from './artifact-routes.ts';
 import { directoryRoutes } from './directory-routes.ts';
 import { messageRoutes } from './message-routes.ts';
+import { notificationRoutes } from './notification-routes.ts';
 import type { Route } from './route.ts';
 import { statusRoutes } from './status-routes.ts';
 
@@ -12,6 +13,7 @@ export function allRoutes(modules: readonly ServiceModule[]): Route[] {
     ...directoryRoutes,
     ...messageRoutes,
     ...artifactRoutes,
+    ...notificationRoutes,
     ...modules.flatMap((module) => module.routes ?? []),
   ];
 }

@@ -40,6 +40,14 @@ const component = z
     createdAt: z.int(),
     lastHeardAt: z.int().nullable(),
     overdue: z.boolean().meta({ description: 'heard of before, but not lately' }),
+    watch: z
+      .strictObject({
+        state: z.enum(['overdue', 'unreachable', 'returning']),
+        since: z.int(),
+        behind: z.string().nullable(),
+      })
+      .nullable()
+      .meta({ description: 'when it is not simply heard: since when, and the silent parent it stands behind' }),
     version: z.string().nullable(),
     health: z.string().nullable().meta({ description: 'as it says itself' }),
     heartbeatAt: z.int().nullable().meta({ description: 'when it said so' }),

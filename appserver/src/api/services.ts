@@ -5,6 +5,8 @@ import type { LastHeard } from '../directory/last-heard.ts';
 import type { SitePackages } from '../directory/site-packages.ts';
 import type { Downward } from '../mailboxes/downward.ts';
 import type { SqlMailboxes } from '../mailboxes/sql-mailboxes.ts';
+import type { Notifications } from '../notifications/notifications.ts';
+import type { OverdueWatch } from '../overdue/overdue-watch.ts';
 import type { ModuleHost } from '../service-modules/module-host.ts';
 import type { Database } from '../store/database.ts';
 
@@ -19,6 +21,8 @@ export interface Services {
   readonly downward: Downward;
   readonly artifacts: ArtifactStore;
   readonly modules: ModuleHost;
+  readonly notifications: Notifications;
+  readonly overdue: OverdueWatch;
   readonly clock: Clock;
   /** a component not heard of for longer is overdue */
   readonly overdueAfterMs: number;

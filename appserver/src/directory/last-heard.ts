@@ -12,6 +12,8 @@ export class LastHeard {
   readonly #clock: Clock;
   readonly #heard = new Map<string, number>();
   readonly #unwritten = new Set<string>();
+  /** silence before this counts for nobody: the start of this process, or the end of an outage of its own; wall ms */
+  countFrom = 0;
 
   constructor(database: Database, clock: Clock) {
     this.#database = database;
@@ -32,7 +34,8 @@ export class LastHeard {
   }
 
   heard(id: string, at: number): void {
-    if (at <= (this.#heard.get(id) ?? 0)) return;
+    const before = this.#heard.get(id) ?? 0;
+    if (at <= before && before <= this.#clock.now()) return; // a time ahead of the clock is from before it was set back
     this.#heard.set(id, at);
     this.#unwritten.add(id);
   }
@@ -53,11 +56,12 @@ export class LastHeard {
 
   isOverdue(id: string, overdueAfterMs: number): boolean {
     const at = this.#heard.get(id);
-    return at !== undefined && this.#clock.now() - at > overdueAfterMs;
+    return at !== undefined && this.#clock.now() - Math.max(at, this.countFrom) > overdueAfterMs;
   }
 }
 
-function timeAtHops(routing: Arrival['header']['routing'], source: string): number {
+/** Ms that a message has spent at the hops above its source, by their own clocks. */
+export function timeAtHops(routing: Arrival['header']['routing'], source: string): number {
   const above = routing.filter(({ id }) => id !== source);
   return above.reduce((sum, hop) => sum + Math.max(0, hop.out - hop.in), 0);
 }

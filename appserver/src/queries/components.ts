@@ -3,6 +3,7 @@ import { type Page, readCursor, textKey, toPage } from '../api/paging.ts';
 import type { Services } from '../api/services.ts';
 import type { ComponentRow } from '../store/schema.ts';
 import type { ScopedQueries } from '../store/scoped-queries.ts';
+import { type WatchState, watchStates } from './overdue.ts';
 
 export interface ComponentFilter {
   readonly customer?: string | undefined;
@@ -22,15 +23,13 @@ export async function listComponents(queries: ScopedQueries, live: Liveness, fil
     .orderBy('id')
     .limit(page.limit + 1)
     .execute();
-  const status = await statusOf(
-    queries,
-    rows.map(({ id }) => id),
-  );
+  const ids = rows.map(({ id }) => id);
+  const [status, watch] = await Promise.all([statusOf(queries, ids), watchStates(queries, ids)]);
   return toPage(
     rows,
     page,
     ({ id }) => [id],
-    (row) => asItem(row, status.get(row.id), live),
+    (row) => asItem(row, status.get(row.id), watch.get(row.id), live),
   );
 }
 
@@ -39,9 +38,10 @@ export async function readComponent(queries: ScopedQueries, live: Liveness, id: 
   const row = await queries.from('components').selectAll().where('id', '=', id).executeTakeFirst();
   if (!row) throw new BackhaulError('BH-E-NOT-FOUND', { detail: `component ${id}` });
   const status = (await statusOf(queries, [id])).get(id);
+  const watch = (await watchStates(queries, [id])).get(id);
   const children = await queries.from('components').select('id').where('parent', '=', id).orderBy('id').execute();
   return {
-    ...asItem(row, status, live),
+    ...asItem(row, status, watch, live),
     children: children.map((child) => child.id),
     heartbeat: status?.tree ? (JSON.parse(status.tree) as unknown) : null,
     heartbeatAt: status?.heartbeatAt ?? null,
@@ -66,12 +66,14 @@ async function statusOf(queries: ScopedQueries, ids: readonly string[]): Promise
 function asItem(
   { id, kind, parent, customer, site, state, createdAt }: ComponentRow,
   status: StatusRow | undefined,
+  watch: WatchState | undefined,
   { lastHeard, overdueAfterMs }: Liveness,
 ) {
   return {
     ...{ id, kind, parent, customer, site, state: state as 'active' | 'revoked', createdAt },
     lastHeardAt: lastHeard.get(id) ?? null,
-    overdue: state === 'active' && lastHeard.isOverdue(id, overdueAfterMs),
+    overdue: state === 'active' && (isAway(watch) || lastHeard.isOverdue(id, overdueAfterMs)),
+    watch: state === 'active' ? (watch ?? null) : null,
     version: status?.version ?? null,
     health: status?.state ?? null,
     heartbeatAt: status?.heartbeatAt ?? null,
@@ -80,6 +82,8 @@ function asItem(
     noticeAt: status?.noticeAt ?? null,
   };
 }
+
+const isAway = (watch: WatchState | undefined): boolean => watch !== undefined && watch.state !== 'returning';
 
 /** As the component said last, in this server's time. */
 function backlogOf(status: StatusRow | undefined) {

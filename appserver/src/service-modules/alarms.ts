@@ -4,6 +4,8 @@ import { z } from 'zod';
 import { pageOf, pageQuery, readCursor, toPage } from '../api/paging.ts';
 import { route } from '../api/route.ts';
 import type { Bus } from '../bus/bus.ts';
+import type { NewNotification } from '../notifications/notification.ts';
+import type { Notifier } from '../notifications/notifications.ts';
 import { type Html, html } from '../portal/html.ts';
 import { ago, pill, section, type Tone, table } from '../portal/parts.ts';
 import type { Transaction } from '../store/database.ts';
@@ -13,6 +15,7 @@ import type { ScopedQueries } from '../store/scoped-queries.ts';
 import {
   type ArrivedMessage,
   type HandleResult,
+  type ModuleContext,
   type ServiceModule,
   scopeColumnsOf,
   subjectOf,
@@ -101,9 +104,11 @@ export class Alarms implements ServiceModule {
     }),
   ];
   #bus: Bus | undefined;
+  #notifier: Notifier | undefined;
 
-  async start({ bus }: { bus: Bus }): Promise<void> {
+  async start({ bus, notifier }: Pick<ModuleContext, 'bus' | 'notifier'>): Promise<void> {
     this.#bus = bus;
+    this.#notifier = notifier;
   }
 
   async handle(tx: Transaction, message: ArrivedMessage): Promise<HandleResult> {
@@ -129,7 +134,9 @@ export class Alarms implements ServiceModule {
       .values({ ...key, ...row })
       .onConflict((conflict) => conflict.columns(['subject', 'alarmId']).doUpdateSet(row))
       .execute();
-    if (known?.state !== alarm.state) tx.afterCommit(() => this.#publish(message, alarm));
+    if (known?.state === alarm.state) return undefined;
+    tx.afterCommit(() => this.#publish(message, alarm));
+    if (alarm.severity === 'critical') await this.#notifier?.notify(tx, notificationOf(message, alarm));
     return undefined;
   }
 
@@ -150,6 +157,16 @@ export class Alarms implements ServiceModule {
     const body = { alarmId, state, severity, instance, text, message: header.id };
     this.#bus?.publish({ topic: `alarm.${state}`, at: receivedAt, customer: scope.customer, body });
   }
+}
+
+/** Only the critical ones, as they change their state; in the transaction that stores them. */
+function notificationOf({ scope, header }: ArrivedMessage, alarm: Alarm): NewNotification {
+  const { alarmId, state, severity, instance, text } = alarm;
+  return {
+    ...{ kind: `alarm.${state}`, severity, customer: scope.customer, site: scope.site, subject: instance },
+    text: `${alarmId} of ${instance} is ${state}: ${text}`,
+    data: { alarmId, state, instance, class: header.class, subclass: header.subclass, message: header.id },
+  };
 }
 
 function rowOf(message: ArrivedMessage, alarm: Alarm) {

@@ -2,6 +2,7 @@ import type { Content, ContentType, Header } from '@backhaul/envelope';
 import type { Clock, ErrorCode, Logger } from '@backhaul/runtime';
 import type { Route } from '../api/route.ts';
 import type { Bus } from '../bus/bus.ts';
+import type { Notifier } from '../notifications/notifications.ts';
 import type { Html } from '../portal/html.ts';
 import type { Transaction } from '../store/database.ts';
 import type { Migration } from '../store/migrations.ts';
@@ -45,6 +46,8 @@ export interface ModuleContext {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly bus: Bus;
+  /** for what people outside should hear of */
+  readonly notifier: Notifier;
 }
 
 export interface TransferRequest {

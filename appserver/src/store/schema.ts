@@ -1,4 +1,6 @@
 import type { Generated } from 'kysely';
+import type { NotificationTables } from '../notifications/notification-store.ts';
+import type { OverdueTables } from '../overdue/overdue-store.ts';
 import type { AlarmTables } from '../service-modules/alarms.ts';
 import type { CommandTables } from '../service-modules/commands.ts';
 import type { ConfigurationTables } from '../service-modules/configuration-management.ts';
@@ -126,6 +128,8 @@ export interface Schema
     ConfigurationTables,
     InstallTables,
     InventoryTables,
+    NotificationTables,
+    OverdueTables,
     PatchTables,
     StatusTables,
     StorageTables,

@@ -18,6 +18,7 @@ export const component = z.looseObject({
   state: z.string(),
   lastHeardAt: time,
   overdue: z.boolean().nullish(),
+  watch: z.looseObject({ state: z.string(), behind: z.string().nullish() }).nullish(),
   version: z.string().nullish(),
   backlog: z.unknown(),
 });

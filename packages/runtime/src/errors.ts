@@ -107,6 +107,8 @@ export const ERRORS = {
   'BH-E-PORT': row(500, false, 'The port is in use. Choose another in the configuration, or 0 for any free one.'),
   'BH-E-USAGE': row(400, false, 'The command line is not understood. See --help.'),
   'BH-E-UNREACHABLE': row(502, true, 'The server does not answer. Is it running, and is the address right?'),
+  'BH-E-NOTIFY': row(502, true, 'The receiver of a notification did not take it now. It is tried again; `backhaul notifications` shows how it stands.'),
+  'BH-E-NOTIFY-REFUSED': row(502, false, 'The receiver of a notification will never take it. Correct the sender in the configuration; the notification stays listed.'),
   'BH-E-STORE-SCHEMA': row(500, false, 'The store was written by a newer version of this program. Install that version, or restore a backup made before.'),
   'BH-E-FILE': row(500, false, 'A file or folder cannot be used. The detail names it: whose is it, and is there room on its disk?'),
   'BH-E-INTERNAL': row(500, true, 'Something failed that should not. The log has the details under the request id.'),

@@ -44,12 +44,19 @@ export function componentTable(items: readonly ComponentRow[], now: number, widt
       { title: 'COMPONENT', value: ({ row, depth }) => `${'  '.repeat(depth)}${row.id}` },
       { title: 'KIND', value: ({ row }) => row.kind },
       { title: 'SITE', value: ({ row }) => row.site ?? undefined, flexible: true },
-      { title: 'STATE', value: ({ row }) => (row.overdue ? `${row.state}, overdue` : row.state) },
+      { title: 'STATE', value: ({ row }) => stateOf(row) },
       { title: 'LAST HEARD', value: ({ row }) => formatAgo(row.lastHeardAt, now) },
       { title: 'VERSION', value: ({ row }) => row.version ?? undefined },
     ],
     width,
   );
+}
+
+/** `active, overdue`; one that stands behind a silent parent says so, and is not itself to blame. */
+export function stateOf({ state, overdue, watch }: ComponentRow): string {
+  if (watch?.state === 'unreachable') return `${state}, unreachable behind ${watch.behind ?? 'its parent'}`;
+  if (watch?.state === 'returning') return `${state}, returning`;
+  return overdue ? `${state}, overdue` : state;
 }
 
 interface Placed {

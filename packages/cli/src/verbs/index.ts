@@ -16,6 +16,8 @@ import { inventory } from './inventory.ts';
 import { ledger } from './ledger.ts';
 import { login } from './login.ts';
 import { messages } from './messages.ts';
+import { notificationsList, notificationsSenders, notificationsTest } from './notifications.ts';
+import { overdue } from './overdue.ts';
 import { push, pushes } from './push.ts';
 import { certsServe, roleVerbs } from './roles.ts';
 import { send } from './send.ts';
@@ -42,6 +44,10 @@ export const VERBS: readonly Verb[] = [
   groupsList,
   groupsSet,
   status,
+  overdue,
+  notificationsList,
+  notificationsSenders,
+  notificationsTest,
   messages,
   trace,
   ledger,

@@ -2,7 +2,7 @@ import { anything, type ComponentRow, component } from '../api-shapes.ts';
 import { formatAgo, formatIn } from '../format.ts';
 import { renderTable } from '../table.ts';
 import type { Verb } from '../verb.ts';
-import { inTreeOrder } from './components.ts';
+import { inTreeOrder, stateOf } from './components.ts';
 
 export const status: Verb = {
   path: 'status',
@@ -34,7 +34,7 @@ function statusTable(components: readonly ComponentRow[], now: number, width: nu
     [
       { title: 'COMPONENT', value: ({ row, depth }) => `${'  '.repeat(depth)}${row.id}` },
       { title: 'HEALTH', value: ({ row }) => healthOf(row, now) },
-      { title: 'STATE', value: ({ row }) => (row.overdue ? `${row.state}, overdue` : row.state) },
+      { title: 'STATE', value: ({ row }) => stateOf(row) },
       { title: 'LAST HEARD', value: ({ row }) => formatAgo(row.lastHeardAt, now) },
       { title: 'BACKLOG', value: ({ row }) => backlogOf(row).messages, align: 'right' },
       { title: 'OLDEST', value: ({ row }) => formatAgo(backlogOf(row).oldestAt, now) },
