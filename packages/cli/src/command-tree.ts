@@ -19,6 +19,7 @@ const GROUPS: Readonly<Record<string, string>> = {
   sites: 'sites of a customer',
   components: 'application servers, MLMs and proxies',
   groups: 'named sets of components',
+  notifications: 'what people are told, and by which way',
   artifacts: 'what is pushed to sites',
   config: 'configuration files',
 };
