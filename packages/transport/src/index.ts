@@ -5,6 +5,12 @@ export * from './envelope-exchange.ts';
 export * from './epoch-watch.ts';
 export * from './link-order.ts';
 export type { OutboundProxy } from './outbound-proxy.ts';
+export {
+  type DeadLetterAnswer,
+  isDeadLetterCommand,
+  type PreparedAnswer,
+  prepareDeadLetterCommand,
+} from './outbox/dead-letter-commands.ts';
 export { type Draft, written } from './outbox/draft.ts';
 export * from './outbox/outbox.ts';
 export { receiptDrafts, tombstonesOf } from './outbox/receipts.ts';

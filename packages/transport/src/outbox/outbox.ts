@@ -74,40 +74,49 @@ export class Outbox {
 
   /** Tombstones in place of what left undelivered, for the commit that removes it [DESIGN §4.4]; a full spool has room. */
   receipts(removed: readonly Removed[]): Change {
-    return joinChanges(this.#receipts(removed));
+    const next = new Map<Lane, number>();
+    const told = this.#account(removed, next);
+    return joinChanges([...this.#numberAll(next), ...told]);
   }
 
-  #receipts(removed: readonly Removed[]): readonly Change[] {
-    if (removed.length === 0) return [];
-    const tombstones = tombstonesOf(removed, this.#options.self);
-    const told = this.#options.onRemoved?.(removed) ?? [];
-    return [...this.#stage(receiptDrafts(tombstones), { alone: true, receipts: true }).changes, ...told];
-  }
-
+  /** Numbers are given last: whatever is refused before has cost none, so the caller may try again in the same tick. */
   #stage(drafts: readonly Draft[], { others = [], alone = false, receipts = false }: StageOptions): StagedMessages {
     const next = new Map<Lane, number>();
     const entries = [...others];
-    const results = drafts.map((draft) => {
-      const sequence = next.get(draft.lane) ?? this.#options.numbering.last(draft.lane) + 1;
-      try {
-        const entry = this.#entry(draft, sequence);
-        entries.push(entry);
-        next.set(draft.lane, sequence + 1);
-        return { id: entry.id, lane: draft.lane, sequence };
-      } catch (error) {
-        if (!alone) throw error;
-        return toBackhaulError(error);
-      }
-    });
-    return { results, changes: this.#reserve(entries, next, receipts) };
+    const results = drafts.map((draft) => this.#write(draft, next, entries, alone));
+    if (entries.length === 0) return { results, changes: [] };
+    const stored = this.#options.spool.stage(entries, { receipts });
+    const told = this.#account(stored.removed, next);
+    return { results, changes: [...this.#numberAll(next), stored, ...told] };
   }
 
-  /** What had to leave the spool to make room is told in the same changes. */
-  #reserve(entries: readonly SpoolEntry[], next: ReadonlyMap<Lane, number>, receipts: boolean): Change[] {
-    if (entries.length === 0) return [];
-    const stored = this.#options.spool.stage(entries, { receipts });
-    const numbered = [...next].map(([lane, end]) => this.#number(lane, end));
-    return [...numbered, stored, ...this.#receipts(stored.removed)];
+  #write(draft: Draft, next: Map<Lane, number>, entries: SpoolEntry[], alone: boolean): Placed | BackhaulError {
+    const sequence = next.get(draft.lane) ?? this.#options.numbering.last(draft.lane) + 1;
+    try {
+      const entry = this.#entry(draft, sequence);
+      entries.push(entry);
+      next.set(draft.lane, sequence + 1);
+      return { id: entry.id, lane: draft.lane, sequence };
+    } catch (error) {
+      if (!alone) throw error;
+      return toBackhaulError(error);
+    }
+  }
+
+  /** What had to leave the spool is told in the same changes; so is what left to make room for that. */
+  #account(removed: readonly Removed[], next: Map<Lane, number>): readonly Change[] {
+    if (removed.length === 0) return [];
+    const entries: SpoolEntry[] = [];
+    for (const draft of receiptDrafts(tombstonesOf(removed, this.#options.self)))
+      this.#write(draft, next, entries, true);
+    const told = this.#options.onRemoved?.(removed) ?? [];
+    if (entries.length === 0) return told;
+    const stored = this.#options.spool.stage(entries, { receipts: true });
+    return [stored, ...told, ...this.#account(stored.removed, next)];
+  }
+
+  #numberAll(next: ReadonlyMap<Lane, number>): Change[] {
+    return [...next].map(([lane, end]) => this.#number(lane, end));
   }
 
   #number(lane: Lane, end: number): Change {
