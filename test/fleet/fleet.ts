@@ -46,12 +46,15 @@ export class Fleet {
   readonly #remove: () => Promise<void>;
   readonly #agent: Agent;
   readonly #token: string;
+  /** whom everything of it trusts */
+  readonly rootsPem: string;
 
   private constructor(
     parts: Pick<Fleet, 'directory' | 'certs' | 'appserver' | 'mlm' | 'proxies' | 'site'>,
     remove: () => Promise<void>,
     agent: Agent,
     token: string,
+    rootsPem: string,
   ) {
     ({
       directory: this.directory,
@@ -64,6 +67,7 @@ export class Fleet {
     this.#remove = remove;
     this.#agent = agent;
     this.#token = token;
+    this.rootsPem = rootsPem;
   }
 
   static async create(options: FleetOptions = {}): Promise<Fleet> {
@@ -184,7 +188,13 @@ export class Fleet {
             );
           }),
       );
-      return new Fleet({ directory: folder.path, certs, appserver, mlm, proxies, site }, folder.remove, agent, secret);
+      return new Fleet(
+        { directory: folder.path, certs, appserver, mlm, proxies, site },
+        folder.remove,
+        agent,
+        secret,
+        rootsPem,
+      );
     } catch (error) {
       await Promise.all(started.map((role) => role.kill()));
       await folder.remove();

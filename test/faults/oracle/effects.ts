@@ -1,0 +1,101 @@
+import { DatabaseSync } from 'node:sqlite';
+import { jsonOf, readContent } from '@backhaul/envelope';
+import type { Effect, Explain, Place } from '../../invariants/total-queue.ts';
+import { contentHash } from '../load/journal.ts';
+import { CLASSES } from '../load/messages.ts';
+
+const BUSY_MS = 10_000;
+
+/** What came out at the far end: the application server's rows, read beside it. */
+export interface FarEnd {
+  readonly effects: readonly Effect[];
+  /** answers to commands: the uid is `<command>/<who answered>` */
+  readonly answers: readonly Effect[];
+  readonly explain: Explain;
+}
+
+/** @param path the database file of an application server, running or not */
+export function readFarEnd(path: string): FarEnd {
+  const database = new DatabaseSync(path, { readOnly: true, timeout: BUSY_MS });
+  try {
+    return { effects: readEffects(database), answers: readAnswers(database), explain: readReceipts(database) };
+  } finally {
+    database.close();
+  }
+}
+
+function readEffects(database: DatabaseSync): Effect[] {
+  const kinds = Object.values(CLASSES);
+  const rows = database
+    .prepare(
+      `SELECT "id", "body" FROM "messages" WHERE "direction" = 'up' AND (${kinds.map(() => '"class" = ? AND "subclass" = ?').join(' OR ')})`,
+    )
+    .iterate(...kinds.flatMap((kind) => [kind.class, kind.subclass])) as Iterable<{ id: string; body: Uint8Array }>;
+  return Array.from(rows, ({ id, body }) => ({ id, ...readBody(body) }));
+}
+
+/** What cannot be read has a hash that nobody gave: it is judged as altered. */
+function readBody(body: Uint8Array): { uid: string | undefined; sha256: string } {
+  try {
+    const content = readContent(body);
+    if (content.type !== 'data') return { uid: undefined, sha256: `a ${content.type}` };
+    const { uid } = jsonOf(content) as { uid?: string };
+    return { uid, sha256: contentHash(content.text) };
+  } catch (error) {
+    return { uid: undefined, sha256: `unreadable: ${String(error)}` };
+  }
+}
+
+function readAnswers(database: DatabaseSync): Effect[] {
+  const rows = database
+    .prepare(
+      `SELECT "id", "source", "inReplyTo" FROM "messages" WHERE "direction" = 'up' AND "class" = 'command' AND "inReplyTo" IS NOT NULL`,
+    )
+    .all() as { id: string; source: string; inReplyTo: string }[];
+  return rows.map(({ id, source, inReplyTo }) => ({ id, uid: `${inReplyTo}/${source}`, sha256: inReplyTo }));
+}
+
+interface Receipt {
+  readonly first: number;
+  readonly last: number;
+  readonly reason: string;
+  readonly aggregate: string | null;
+}
+
+/** A merge explains only when the aggregate itself has come [I1]; held is not an end. */
+function readReceipts(database: DatabaseSync): Explain {
+  const rows = database
+    .prepare(
+      `SELECT "source", "epoch", "lane", "first", "last", "reason", "aggregate" FROM "tombstones" ORDER BY "first"`,
+    )
+    .all() as unknown as (Receipt & { source: string; epoch: string; lane: number })[];
+  const arrived = database.prepare(`SELECT 1 FROM "messages" WHERE "id" = ? LIMIT 1`);
+  const streams = Map.groupBy(rows, ({ source, epoch, lane }) => `${source} ${epoch} ${lane}`);
+  const ends = new Map<string, boolean>();
+  const isEnd = ({ reason, aggregate }: Receipt): boolean => {
+    if (reason !== 'merged' && reason !== 'held') return true;
+    if (aggregate === null) return false;
+    const known = ends.get(aggregate) ?? arrived.get(aggregate) !== undefined;
+    ends.set(aggregate, known);
+    return known;
+  };
+  // explained is asked after the database is closed: everything is looked up now
+  for (const row of rows) isEnd(row);
+  return ({ source, epoch, lane, sequence }: Place) => {
+    const receipt = find(streams.get(`${source} ${epoch} ${lane}`) ?? [], sequence);
+    return receipt !== undefined && isEnd(receipt) ? receipt.reason : undefined;
+  };
+}
+
+/** Ranges do not overlap and are in order. */
+function find(receipts: readonly Receipt[], sequence: number): Receipt | undefined {
+  let [low, high] = [0, receipts.length - 1];
+  while (low <= high) {
+    const middle = (low + high) >> 1;
+    const receipt = receipts[middle]!;
+    if (sequence < receipt.first) high = middle - 1;
+    else if (sequence > receipt.last) low = middle + 1;
+    else return receipt;
+  }
+  return undefined;
+}
