@@ -24,6 +24,8 @@ export interface SuiteResult {
   readonly undetected: number;
   /** restarts that needed a person, or took too long */
   readonly refusedToStart: number;
+  /** messages that were accepted and are accounted for, where a suite counts them */
+  readonly messages?: number;
   /** other figures and what could not be run here, each a short line */
   readonly notes: readonly string[];
   /** what is wrong, each a line with what repeats it; empty when all is well */
@@ -42,6 +44,6 @@ export interface FaultSuite {
   /** faults of the gate, and of the whole night over all shards */
   readonly counts: { readonly gate: number; readonly nightly: number };
   /** why it cannot be run on this machine; undefined when it can */
-  readonly missing?: () => string | undefined;
+  readonly missing?: () => string | undefined | Promise<string | undefined>;
   run(order: SuiteOrder): Promise<SuiteResult>;
 }

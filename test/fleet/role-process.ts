@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { join } from 'node:path';
@@ -87,7 +87,7 @@ export class RoleProcess {
     rmSync(runtimeFile, { force: true });
     this.#spawn(configFile);
     for (const end = performance.now() + START_LIMIT_MS; performance.now() < end; ) {
-      if (this.#child?.exitCode !== null) break;
+      if (!this.isRunning) break;
       const runtime = readRuntime(runtimeFile);
       if (runtime) {
         this.runtime = runtime;
@@ -147,6 +147,11 @@ export class RoleProcess {
   privateBytes(): number {
     const match = /^RssAnon:\s+(\d+) kB/m.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'));
     return Number(match?.[1] ?? 0) * 1024;
+  }
+
+  /** Files, sockets and whatever else it has open. */
+  descriptors(): number {
+    return readdirSync(`/proc/${this.pid}/fd`).length;
   }
 
   /** Processor time used so far, user and system, seconds. */

@@ -13,7 +13,7 @@ if (unknown !== undefined)
 
 for (const suite of STORE_SUITES) {
   if (positionals.length > 0 && !positionals.includes(suite.name)) continue;
-  const missing = suite.missing?.();
+  const missing = await suite.missing?.();
   if (missing !== undefined) {
     console.log(`${suite.name}: not run here, because ${missing}`);
     process.exitCode = 1;

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
-import { mkdir, open, rm, statfs } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, rm, statfs } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { programPath } from '@backhaul/testkit';
@@ -9,13 +10,31 @@ const run = promisify(execFile);
 /** Five lines of the file system's own test suite: EXT4_IOC_SHUTDOWN, flag 2: what is not in the journal is gone. */
 const SHUT_DOWN =
   'open(my $d, "<", $ARGV[0]) or die "$!"; my $how = pack("I", 2); ioctl($d, 0x8004587d, $how) or die "$!"';
+const UNMOUNT_TRIES = 40;
 const PROGRAMS = ['mount', 'umount', 'mkfs.ext4', 'perl', 'fallocate'];
 
-/** Why there can be no image disks here; undefined when there can. */
-export function missingForImageDisk(): string | undefined {
+let probed: Promise<string | undefined> | undefined;
+
+/** Why there can be no image disks here; undefined when there can. Tried once. */
+export function missingForImageDisk(): Promise<string | undefined> {
+  probed ??= probe();
+  return probed;
+}
+
+async function probe(): Promise<string | undefined> {
   if (process.getuid?.() !== 0) return 'mounting a disk image needs root';
   const lacking = PROGRAMS.find((program) => programPath(program) === undefined);
-  return lacking === undefined ? undefined : `the program ${lacking} is not installed`;
+  if (lacking !== undefined) return `the program ${lacking} is not installed`;
+  const folder = await mkdtemp(join(tmpdir(), 'backhaul-probe-'));
+  try {
+    const disk = await ImageDisk.make(join(folder, 'image'), join(folder, 'mount'), 8);
+    await disk.cutPower().finally(() => disk.remove());
+    return undefined;
+  } catch (error) {
+    return `disk images cannot be mounted here (${(error as Error).message.trim().split('\n').at(-1)})`;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 }
 
 /**
@@ -59,11 +78,17 @@ export class ImageDisk {
     await run('perl', ['-e', SHUT_DOWN, this.#mount]);
   }
 
-  /** Whoever has it open must be gone. */
+  /** Whoever had it open must have ended; the kernel may be a moment late in letting go. */
   async unmount(): Promise<void> {
-    if (!this.#mounted) return;
-    await run('umount', [this.#mount]);
-    this.#mounted = false;
+    for (let tries = 1; this.#mounted; tries++) {
+      try {
+        await run('umount', [this.#mount]);
+        this.#mounted = false;
+      } catch (error) {
+        if (tries === UNMOUNT_TRIES) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    }
   }
 
   /** Takes space away until about `leaveBytes` are free. */

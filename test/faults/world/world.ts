@@ -79,7 +79,7 @@ export class World {
         proxies: PROXIES,
         launch: BUILT,
         home: async (name) => {
-          if (missingForImageDisk() !== undefined) return join(folder, name);
+          if ((await missingForImageDisk()) !== undefined) return join(folder, name);
           const disk = await ImageDisk.make(join(folder, `${name}.img`), join(folder, name), DISK_MEBIBYTES);
           disks.set(name as Tier, disk);
           return disk.path;

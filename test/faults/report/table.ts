@@ -1,0 +1,85 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import type { SuiteResult } from '../suite.ts';
+import type { Report } from './report.ts';
+
+const PAGE = 'docs/reliability.md';
+const [BEGIN, END] = ['<!-- faults -->', '<!-- /faults -->'];
+const COUNTED = ['faults', 'messages', 'lost', 'duplicated', 'unexplained', 'undetected', 'refusedToStart'] as const;
+type Counts = Record<(typeof COUNTED)[number], number>;
+
+export interface Row extends Counts {
+  readonly title: string;
+  readonly missing?: string;
+}
+
+export interface Table {
+  readonly rows: readonly Row[];
+  readonly heading: string;
+}
+
+/** Each suite once, its parts added up. */
+export function addUp(reports: readonly Report[]): Table {
+  const rows = new Map<string, Row>();
+  for (const { suites } of reports)
+    for (const { name, title, missing, result } of suites) {
+      const before = rows.get(name);
+      rows.set(name, {
+        title,
+        ...added(before, result),
+        ...(missing === undefined ? {} : { missing }),
+      });
+    }
+  return { rows: [...rows.values()], heading: headingOf(reports) };
+}
+
+function added(before: Row | undefined, result: SuiteResult | undefined): Counts {
+  return Object.fromEntries(
+    COUNTED.map((name) => [name, (before?.[name] ?? 0) + (result?.[name] ?? 0)]),
+  ) as unknown as Counts;
+}
+
+function headingOf(reports: readonly Report[]): string {
+  const each = (of: (report: Report) => string) => [...new Set(reports.map(of))].join('; ');
+  const seconds = reports.reduce((sum, report) => sum + report.seconds, 0);
+  return `Version ${each(({ version }) => version)}, ${each(({ date }) => date)}, ${reports.length} parts, ${Math.round(seconds / 60)} minutes in all, seeds ${each(({ seed }) => String(seed))}; ${each(({ machine }) => machine)}.`;
+}
+
+const HEADS = ['fault', 'injected', 'messages', 'lost', 'duplicated', 'unexplained', 'undetected', 'refused to start'];
+
+export function showTable({ rows, heading }: Table): void {
+  console.log(`\n${heading}\n`);
+  const cells = [HEADS, ...rows.map(cellsOf)];
+  const widths = HEADS.map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)));
+  for (const row of cells)
+    console.log(
+      row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!))).join('  '),
+    );
+}
+
+function cellsOf(row: Row): string[] {
+  if (row.missing !== undefined && row.faults === 0) return [row.title, `not run here: ${row.missing}`];
+  return [
+    row.title,
+    ...COUNTED.map((name) => (name === 'messages' && row.messages === 0 ? '' : row[name].toLocaleString('en-US'))),
+  ];
+}
+
+/** Puts it into the page on reliability. @returns the exit code */
+export function writeDocs(table: Table): number {
+  if (table.rows.length === 0) {
+    console.error('test:faults: there are no results of a night to add up');
+    return 1;
+  }
+  const page = readFileSync(PAGE, 'utf8');
+  const [begin, end] = [page.indexOf(BEGIN), page.indexOf(END)];
+  if (begin < 0 || end < begin) throw new Error(`${PAGE} has no place for the table`);
+  writeFileSync(PAGE, `${page.slice(0, begin + BEGIN.length)}\n${markdown(table)}\n${page.slice(end)}`);
+  showTable(table);
+  return 0;
+}
+
+export function markdown({ rows, heading }: Table): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  const rule = HEADS.map((_, column) => (column === 0 ? '---' : '---:'));
+  return [heading, '', line(HEADS), line(rule), ...rows.map((row) => line(cellsOf(row)))].join('\n');
+}

@@ -1,0 +1,182 @@
+import { seededRandom } from '@backhaul/testkit';
+import type { LaunchOptions } from '../../fleet/role-process.ts';
+import { faultsOf, type Verdict } from '../../invariants/total-queue.ts';
+import type { FaultSuite, SuiteOrder, SuiteResult } from '../suite.ts';
+import { isWell, type Judgement, pause, settle } from '../world/settle.ts';
+import { TIERS, World } from '../world/world.ts';
+import { Dice } from './dice.ts';
+
+/** One kind of fault on the running fleet. */
+export interface TierFault {
+  readonly name: string;
+  readonly title: string;
+  readonly counts: FaultSuite['counts'];
+  readonly missing?: FaultSuite['missing'];
+  readonly startWith?: (name: string, folder: string) => LaunchOptions;
+  /** once, before the first one */
+  readonly prepare?: (world: World) => Promise<void>;
+  /** Makes it happen and heals it. @returns how many faults it was */
+  readonly inject: (world: World, dice: Dice) => Promise<number>;
+  /** puts right what may still be wrong, before the judgement */
+  readonly heal?: (world: World) => Promise<void>;
+}
+
+/** After so many faults they stop, and it is judged. */
+const ROUND = 40;
+/** ms of traffic between two faults */
+const TRAFFIC_MS = [150, 900] as const;
+/** [I9] from the start of the process until the role says that it has started; its stores are far below a GiB */
+const RESTART_LIMIT_MS = 10_000;
+/** [I10] */
+const RESIDENT_LIMIT_BYTES = 400 * 1024 * 1024;
+const DESCRIPTOR_LIMIT = 256;
+const SHOWN = 5;
+
+/** The same course for every kind: faults and traffic in turn, then rest, then the oracle. */
+export function tierSuite(fault: TierFault): FaultSuite {
+  const { name, title, counts, missing } = fault;
+  return { name, title, counts, ...(missing === undefined ? {} : { missing }), run: (order) => run(fault, order) };
+}
+
+async function run(fault: TierFault, order: SuiteOrder): Promise<SuiteResult> {
+  const account = new Account(fault.name, order);
+  const world = await World.create({
+    seed: order.seed,
+    ...(fault.startWith === undefined ? {} : { startWith: fault.startWith }),
+  });
+  const dice = new Dice(seededRandom(order.seed));
+  try {
+    await fault.prepare?.(world);
+    world.load.resume();
+    await pause(1_000);
+    while (account.faults < order.count && account.failures.length === 0) {
+      const until = Math.min(order.count, account.faults + ROUND);
+      while (account.faults < until) {
+        account.faults += await fault.inject(world, dice);
+        await supervise(world, account);
+        await pause(dice.between(...TRAFFIC_MS));
+      }
+      await fault.heal?.(world);
+      account.judge(await settle(world), world);
+      order.progress(account.line(order.count));
+      world.load.resume();
+    }
+    account.count(world);
+  } catch (error) {
+    account.failures.push(`the harness itself: ${(error as Error).stack}`);
+  } finally {
+    await world.close({ keep: account.failures.length > 0 });
+  }
+  if (account.failures.length > 0) account.failures.push(`logs and stores are kept in ${world.folder}`);
+  return account.result();
+}
+
+/** What a service manager does: a process that has ended is started again. That it ended is told. */
+async function supervise(world: World, account: Account): Promise<void> {
+  for (const tier of TIERS) {
+    if (world.role(tier).isRunning) continue;
+    account.ended++;
+    await world.start(tier);
+  }
+}
+
+/** What was found in the rounds of one suite. */
+class Account {
+  faults = 0;
+  /** processes that ended by themselves and were started again */
+  ended = 0;
+  readonly failures: string[] = [];
+  readonly #name: string;
+  readonly #order: SuiteOrder;
+  #wrong = { lost: 0, duplicated: 0, unexplained: 0, undetected: 0, refusedToStart: 0 };
+  #last: Judgement | undefined;
+  #longestDrainMs = 0;
+  #slowestRestartMs = 0;
+  #restarts = 0;
+  #mostBytes = 0;
+  #mostDescriptors = 0;
+
+  constructor(name: string, order: SuiteOrder) {
+    this.#name = name;
+    this.#order = order;
+  }
+
+  /** The journal and the far end hold everything since the fleet was made: each judgement stands for all rounds so far. */
+  judge(judgement: Judgement, world: World): void {
+    const { messages, commands } = judgement.verdict;
+    this.#last = judgement;
+    this.#longestDrainMs = Math.max(this.#longestDrainMs, judgement.drainMs);
+    const counts = [messages, commands].map(faultsOf);
+    const sum = (of: (faults: ReturnType<typeof faultsOf>) => number) =>
+      counts.reduce((total, faults) => total + of(faults), 0);
+    this.#wrong = {
+      lost: sum(({ lost }) => lost),
+      duplicated: sum(({ duplicated }) => duplicated),
+      unexplained: judgement.unexplained,
+      undetected: sum(({ phantom, altered, disordered }) => phantom + altered + disordered),
+      refusedToStart: world.refusals.length,
+    };
+    if (!isWell(judgement)) {
+      this.failures.push(...named('messages', messages), ...named('commands', commands));
+      if (judgement.unexplained > 0) this.failures.push(`the ledger does not explain ${judgement.unexplained}`);
+    }
+    this.#weigh(world);
+    this.failures.push(...world.refusals, ...world.mishaps());
+    if (this.failures.length > 0) this.failures.unshift(this.#reproduction());
+  }
+
+  count(world: World): void {
+    this.#restarts += world.restarts.length;
+    this.#slowestRestartMs = Math.max(0, ...world.restarts);
+    if (this.#slowestRestartMs > RESTART_LIMIT_MS) {
+      this.#wrong.refusedToStart += world.restarts.filter((ms) => ms > RESTART_LIMIT_MS).length;
+      this.failures.push(`a restart took ${Math.round(this.#slowestRestartMs)} ms`);
+    }
+  }
+
+  line(of: number): string {
+    const { messages, commands } = this.#last!.verdict;
+    return `${this.faults} of ${of}: ${messages.accepted} messages and ${commands.accepted} commands accepted, ${JSON.stringify(this.#wrong)}, drained in ${Math.round(this.#last!.drainMs)} ms`;
+  }
+
+  result(): SuiteResult {
+    const messages = this.#last?.verdict.messages;
+    const explained = Object.entries(messages?.explained ?? {}).map(([reason, count]) => `${count} ${reason}`);
+    return {
+      faults: this.faults,
+      ...this.#wrong,
+      messages: messages?.accepted ?? 0,
+      notes: [
+        `${messages?.accepted ?? 0} messages accepted, ${messages?.delivered ?? 0} delivered as sent, by receipt ${explained.join(', ')}`,
+        `${this.#last?.verdict.commands.accepted ?? 0} commands answered once`,
+        `${this.#restarts} restarts, the slowest ${Math.round(this.#slowestRestartMs)} ms; drained in at most ${Math.round(this.#longestDrainMs)} ms`,
+        `at most ${Math.round(this.#mostBytes / 1024 / 1024)} MiB resident and ${this.#mostDescriptors} descriptors`,
+        ...(this.ended === 0 ? [] : [`${this.ended} times a process ended by itself and was started again`]),
+      ],
+      failures: this.failures,
+    };
+  }
+
+  #weigh(world: World): void {
+    for (const tier of TIERS) {
+      const role = world.role(tier);
+      if (!role.isRunning) continue;
+      const [bytes, descriptors] = [role.residentBytes(), role.descriptors()];
+      this.#mostBytes = Math.max(this.#mostBytes, bytes);
+      this.#mostDescriptors = Math.max(this.#mostDescriptors, descriptors);
+      if (bytes > RESIDENT_LIMIT_BYTES) this.failures.push(`${tier} has ${bytes} bytes resident`);
+      if (descriptors > DESCRIPTOR_LIMIT) this.failures.push(`${tier} has ${descriptors} descriptors open`);
+    }
+  }
+
+  #reproduction(): string {
+    return `again: npm run test:faults -- --only ${this.#name} --seed ${this.#order.seed} --count ${this.#order.count}`;
+  }
+}
+
+function named(what: string, verdict: Verdict): string[] {
+  return (['lost', 'duplicated', 'phantom', 'altered', 'disordered'] as const).flatMap((kind) => {
+    const list = verdict[kind];
+    return list.length === 0 ? [] : [`${list.length} ${what} ${kind}: ${list.slice(0, SHOWN).join(', ')}`];
+  });
+}
