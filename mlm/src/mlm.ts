@@ -11,11 +11,9 @@ import {
   VERSION,
 } from '@backhaul/runtime';
 import { LevelStore, type Removed } from '@backhaul/spool';
-import { RelayListener, renewEpochIfRestored, Uplink } from '@backhaul/transport';
+import { Heartbeat, RelayListener, renewEpochIfRestored, Uplink } from '@backhaul/transport';
 import type { MlmConfig } from './config.ts';
-import { Heartbeat } from './heartbeat.ts';
 import { type MlmCore, mlmCore } from './mlm-core.ts';
-import { Notices } from './notices.ts';
 import { type SelfIdentity, selfIdentity, uplinkTls } from './self-identity.ts';
 
 export interface MlmOptions {
@@ -58,12 +56,14 @@ export function mlmParts(options: MlmOptions): MlmParts {
   const connected = () => uplink.status().connected;
   const ready = () => readiness(store, core, listener.ready, uplink);
   const admin = new AdminListener({ ...config.admin, metrics, version: VERSION, ready, logger });
-  const { state, modules, transfers, windows, housekeeping, own, spool, status } = core;
+  const { state, modules, transfers, windows, housekeeping, own, numbering, spool, status } = core;
   const { intervalMs } = config.heartbeat;
-  const notices = new Notices({ self: id, own, store, spool, connected, clock, logger });
-  const heartbeat = new Heartbeat({ tree: status, connected, own, store, intervalMs, clock, logger });
+  const heartbeat = new Heartbeat({
+    ...{ self: id, title: `MLM ${VERSION}`, tree: status, connected, outbox: own, numbering, spool, store },
+    ...{ intervalMs, clock, logger },
+  });
   return {
-    components: [store, state, modules, uplink, transfers, windows, housekeeping, notices, heartbeat, listener, admin],
+    components: [store, state, modules, uplink, transfers, windows, housekeeping, heartbeat, listener, admin],
     store,
     describe: () => ({ admin: admin.url, listeners: { relay: listener.url } }),
   };

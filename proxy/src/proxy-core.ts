@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import type { Clock, Logger, Metrics, Random } from '@backhaul/runtime';
+import { type Clock, type Logger, type Metrics, type Random, VERSION } from '@backhaul/runtime';
 import { LaneQueue, renewAfterRestore, SequenceCounter, type Store } from '@backhaul/spool';
-import { Outbox, renewEpochIfRestored, type UplinkOptions, type UplinkStatus } from '@backhaul/transport';
+import { Heartbeat, Outbox, renewEpochIfRestored, type UplinkOptions, type UplinkStatus } from '@backhaul/transport';
 import type { AcceptContext } from './accept/accept-path.ts';
 import type { ProxyConfig } from './config.ts';
 import { Directory } from './directory/directory.ts';
@@ -11,7 +11,6 @@ import { CommandBoard } from './downward/command-board.ts';
 import { CommandHandler } from './downward/command-handler.ts';
 import { Downward } from './downward/downward.ts';
 import { SeenMessages } from './downward/seen-messages.ts';
-import { Heartbeat } from './heartbeat/heartbeat.ts';
 import { statusTree } from './heartbeat/status-tree.ts';
 import { InstallRunner, type InstallRunnerOptions } from './install/install-runner.ts';
 import type { InstallerClient } from './install/installer-client.ts';
@@ -73,6 +72,10 @@ export function proxyCore(around: ProxySurroundings) {
   const offers = new OfferHandler({ self, runner, clock });
   const accept: AcceptContext = { directory, outbox, store, clock };
   const downward = new Downward({ self, store, outbox, seen, commands, offers, clock, logger, metrics });
+  const heartbeat = new Heartbeat({
+    ...{ self, title: `proxy ${VERSION}`, tree, outbox, numbering, spool, store, intervalMs, clock, logger },
+    connected: () => uplink().connected,
+  });
   const renewing = { self, numbering, spool, store, clock, logger };
   /** what an uplink works with, whatever network it sends over */
   const upward: Pick<UplinkOptions, 'store' | 'spool' | 'downward' | 'onRemoved' | 'onMarks'> = {
@@ -81,12 +84,23 @@ export function proxyCore(around: ProxySurroundings) {
     onMarks: async (marks) => void (await renewEpochIfRestored(renewing, marks)),
   };
   return {
-    ...{ spool, numbering, outbox, directory, liveness, board, seen, metrics, runner, status, accept, upward },
+    ...{
+      spool,
+      numbering,
+      outbox,
+      directory,
+      liveness,
+      board,
+      seen,
+      metrics,
+      runner,
+      status,
+      accept,
+      upward,
+      heartbeat,
+    },
     registrar: new Registrar({ directory, outbox, store }),
     state: new ProxyState(store, [numbering, restored, spool, directory, board, seen, runner], logger),
-    timers: [
-      new Expiry({ spool, outbox, board, store, clock, logger, metrics }),
-      new Heartbeat({ sources, outbox, store, intervalMs, clock, logger }),
-    ],
+    timers: [new Expiry({ spool, outbox, board, store, clock, logger, metrics }), heartbeat],
   };
 }

@@ -80,8 +80,9 @@ export class ParentSet {
     return this.#choice.attempt();
   }
 
+  /** Whole ms until something may be sent. */
   pauseMs(): number {
-    return this.#choice.pauseMs(this.#options.clock.monotonic());
+    return Math.ceil(this.#choice.pauseMs(this.#options.clock.monotonic()));
   }
 
   returnInMs(): number | undefined {
@@ -110,7 +111,7 @@ export class ParentSet {
     const { code, detail, retryAfterMs } = error;
     const wait = retryAfterMs === undefined ? {} : { waitMs: retryAfterMs };
     const failure = { ...wait, stay: BUSY.has(code), leave: code === 'BH-E-PARENT-SILENT' };
-    const pauseMs = this.#choice.failed(attempt, clock.monotonic(), failure);
+    const pauseMs = Math.ceil(this.#choice.failed(attempt, clock.monotonic(), failure));
     const fields = { parent: link.parent.id, url: link.parent.url, code, detail, pauseMs };
     if (!this.#isKnown(code)) logger.warn(fields, 'an exchange with the parent failed');
     else logger.debug(fields, 'an exchange with the parent failed again');

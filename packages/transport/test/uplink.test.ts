@@ -234,6 +234,7 @@ describe('uplink', () => {
       await until(`attempt ${attempt} has failed`, () => below.uplink.status().nextRetryAt !== undefined);
       const pause = below.uplink.status().nextRetryAt! - clock.now();
       expect(pause).to.be.within(1, Math.min(30_000, 250 * 2 ** attempt));
+      expect(Number.isInteger(pause)).to.equal(true);
       pauses.push(pause);
       await clock.advance(pause);
     }
