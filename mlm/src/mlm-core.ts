@@ -2,12 +2,13 @@ import { join } from 'node:path';
 import type { StatusNode } from '@backhaul/envelope';
 import { loadModules, ModuleChain } from '@backhaul/modules';
 import type { Clock, Logger, Metrics, Random } from '@backhaul/runtime';
-import { LaneQueue, LevelMailboxes, SeenIntervals, SequenceCounter, type Store } from '@backhaul/spool';
+import { LaneQueue, LevelMailboxes, type Removed, SeenIntervals, SequenceCounter, type Store } from '@backhaul/spool';
 import { Outbox } from '@backhaul/transport';
 import { Aggregation } from './aggregation/aggregation.ts';
 import { AggregationWindows } from './aggregation/windows.ts';
 import { BackChannel } from './back-channel/back-channel.ts';
 import { DownMarks } from './back-channel/down-marks.ts';
+import { LateRejections } from './back-channel/late-rejections.ts';
 import type { MlmConfig } from './config.ts';
 import type { Relay } from './forward/custody.ts';
 import { ForwardMetrics } from './forward/forward-metrics.ts';
@@ -49,9 +50,16 @@ export function mlmCore(around: MlmSurroundings) {
   const numbering = new SequenceCounter({ store, random, prefix: 'own' });
   const seen = new SeenIntervals({ store, prefix: 'seen' });
   const mailboxes = new LevelMailboxes({ store, clock, random, prefix: 'mailbox', ...config.mailboxes });
-  const own = new Outbox({ self, numbering, spool, clock, random });
+  const saidDown = new SequenceCounter({ store, random, prefix: 'said-down' });
+  const onRemoved = (removed: readonly Removed[]) => rejections.stage(removed);
+  const own = new Outbox({ self, numbering, spool, clock, random, onRemoved });
   const membership = new Membership({ self, store, onRevoked: around.onRevoked });
   const marks = new DownMarks({ store });
+  const untold = metrics.counter(
+    'rejections_untold_total',
+    'lost messages that their source was not told of, for want of room',
+  );
+  const rejections = new LateRejections({ self, mailboxes, membership, numbering: saidDown, clock, random, untold });
   const aggregation = new Aggregation({ newId: () => own.newId() });
   const modules = new ModuleChain({ modules: loadModules(config.modules), context: { self, clock, logger } });
   const counts = new ForwardMetrics(metrics);
@@ -67,17 +75,17 @@ export function mlmCore(around: MlmSurroundings) {
   const windows = new AggregationWindows({ aggregation, modules, own, store, clock, logger, onMerged });
   const forward = {
     ...{ self, clock, store, spool, seen, membership, modules, aggregation, own, transfers, logger },
-    ...{ custody: config.custody, relay: around.relay, poison: new PoisonCounts(), metrics: counts },
+    ...{ rejections, custody: config.custody, relay: around.relay, poison: new PoisonCounts(), metrics: counts },
   };
   const handler = new MlmHandler({ forward, mailboxes, seen, transfers, windows, clock });
   const heardAt = (child: string) => handler.heardAt(child);
   const status = (): StatusNode =>
     statusTree({ self, membership, mailboxes, spool, parent: around.parent, modules, heardAt, clock });
   const description = { status, configuration: () => config };
-  const parts = { self, store, mailboxes, membership, marks, own, transfers, clock, logger };
+  const parts = { self, store, spool, mailboxes, membership, marks, own, transfers, clock, logger };
   const downward = new BackChannel({ ...parts, description });
-  const housekeeping = new Housekeeping({ ...parts, spool });
-  const state = new MlmState({ ...parts, dataDirectory: config.dataDirectory, spool, numbering, seen, aggregation });
+  const housekeeping = new Housekeeping(parts);
+  const state = new MlmState({ ...parts, dataDirectory: config.dataDirectory, numbering, saidDown, seen, aggregation });
   registerGauges(metrics, { store, spool, mailboxes, membership, aggregation, modules, clock });
   return {
     ...{ spool, numbering, seen, mailboxes, own, membership, marks, aggregation, modules },

@@ -22,6 +22,8 @@ export interface MlmStateOptions {
   readonly spool: Spool;
   readonly mailboxes: Mailboxes;
   readonly numbering: Numbering;
+  /** of what goes down */
+  readonly saidDown: Numbering;
   readonly seen: Seen;
   readonly membership: Membership;
   readonly marks: DownMarks;
@@ -42,10 +44,11 @@ export class MlmState implements Component {
   }
 
   async start(): Promise<void> {
-    const { dataDirectory, store, spool, mailboxes, numbering, seen, logger } = this.#options;
-    const report = await spool.load(); // these four load again by themselves
+    const { dataDirectory, store, spool, mailboxes, numbering, saidDown, seen, logger } = this.#options;
+    const report = await spool.load(); // these five load again by themselves
     await mailboxes.load();
     await numbering.load();
+    await saidDown.load();
     await renewAfterRestore(dataDirectory, { store, numbering, logger });
     await seen.load();
     if (!this.#listening) store.onReopened(() => this.#loadOwn());

@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import {
   AdminListener,
-  BackhaulError,
   type Clock,
   type Component,
   type Logger,
@@ -46,7 +45,7 @@ export function mlmParts(options: MlmOptions): MlmParts {
   const core = mlmCore({
     ...{ self: id, config, store, clock, random, logger, metrics },
     fetch: (sha256, size, toPath, how) => uplink.fetchArtifact(sha256, size, toPath, { ...how, ...fetchRate(config) }),
-    relay: () => Promise.reject(new BackhaulError('BH-E-PARENT-UNREACHABLE')),
+    relay: (entries) => uplink.relay(entries),
     parent: () => uplink.status(),
     onRevoked: (child) => listener.disconnect(child),
   });

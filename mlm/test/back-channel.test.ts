@@ -1,4 +1,11 @@
-import { jsonData, jsonOf, type Message, type MessageResponse, readContent } from '@backhaul/envelope';
+import {
+  type Destination,
+  jsonData,
+  jsonOf,
+  type Message,
+  type MessageResponse,
+  readContent,
+} from '@backhaul/envelope';
 import { expect } from 'chai';
 import {
   CUSTOMER,
@@ -261,5 +268,45 @@ describe('back-channel', () => {
     }
     for (const id of ['provider.a1', 'provider.c1'])
       expect(() => mlm.core.handler.admit(peer(id)), id).to.throw('BH-E-ID-KIND');
+  });
+
+  describe('revocation', () => {
+    const revoke = (id: string, destination: Destination) =>
+      message({
+        class: 'infrastructure',
+        subclass: 'revocation',
+        content: jsonData({ message: id, reason: 'sent to the wrong site' }),
+        destination,
+      });
+    const group: Destination = { kind: 'group', name: GROUP };
+
+    it('takes the message from those who have not read it, answers for them, and goes on to the others', async () => {
+      await begin();
+      const sent = toGroup();
+      await mlm.receive([sent], 1);
+      await mlm.mailbox(P1); // read, not acknowledged: it may be there
+      const taking = revoke(sent.header.id, group);
+      await mlm.receive([taking], 2);
+      expect(await reached()).to.deep.equal({ [P1]: [sent.header.id, taking.header.id], [P2]: [], [P3]: [] });
+      const [answer] = responses((await mlm.forwarded()).filter(({ header }) => header.class === 'command'));
+      expect(answer).to.include({ request: sent.header.id, status: 'refused', code: 'BH-E-REVOKED' });
+      expect(jsonOf(answer?.data as never)).to.deep.equal({ members: [P2, P3] });
+    });
+
+    it('reaches a message that came in the same page; whoever is not meant keeps it', async () => {
+      await begin();
+      const sent = toGroup();
+      await mlm.receive([sent, revoke(sent.header.id, { kind: 'list', ids: [P1, P2] })], 1);
+      await mlm.crash();
+      expect(await reached()).to.deep.equal({ [P1]: [], [P2]: [], [P3]: [sent.header.id] });
+    });
+
+    it('of a message that nobody here has goes on to its members and has no answer', async () => {
+      await begin();
+      const taking = revoke('0'.repeat(26), { kind: 'component', id: P1 });
+      await mlm.receive([taking], 1);
+      expect(await reached()).to.deep.equal({ [P1]: [taking.header.id], [P2]: [], [P3]: [] });
+      expect(await mlm.forwarded()).to.deep.equal([]);
+    });
   });
 });

@@ -22,6 +22,16 @@ export function expand(destination: Destination | undefined, tree: MemberTree, s
   return here || children.length > 0 ? { here, children } : undefined;
 }
 
+/** The members of a destination to which these direct children lead. */
+export function membersBelow(
+  children: readonly string[],
+  destination: Destination | undefined,
+  tree: MemberTree,
+): readonly string[] {
+  const ids = destination === undefined ? [] : idsOf(destination, tree);
+  return ids.filter((id) => children.includes(tree.nextHop(id) ?? ''));
+}
+
 function idsOf(destination: Destination, tree: MemberTree): readonly string[] {
   switch (destination.kind) {
     case 'component':

@@ -21,11 +21,12 @@ export interface Item {
   refusal?: Verdict;
 }
 
-/** A message that was given up here: kept for people to look at, accepted towards the child. */
-export interface GivenUp {
+/** A message that was accepted and is lost here; with a code when it was given up: then it is kept for people to look at. */
+export interface Lost {
   readonly item: Item;
-  readonly code: ErrorCode;
-  readonly detail: string;
+  readonly reason: 'expired' | 'dead-letter';
+  readonly code?: ErrorCode;
+  readonly detail?: string;
 }
 
 const ACCEPTED: Verdict = Object.freeze({ accepted: true });
@@ -41,7 +42,7 @@ export class Batch {
   readonly tombstones: Tombstone[] = [];
   /** ranges that a receipt from below speaks of: they will not come any more */
   readonly settled: SeenRange[] = [];
-  readonly givenUp: GivenUp[] = [];
+  readonly lost: Lost[] = [];
   readonly changes: Change[] = [];
 
   constructor(peer: Peer, messages: readonly Message[], now: number, holding: HoldingPlanner) {

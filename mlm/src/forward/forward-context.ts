@@ -3,6 +3,7 @@ import type { Clock, Logger } from '@backhaul/runtime';
 import type { Seen, Spool, Store } from '@backhaul/spool';
 import type { Outbox } from '@backhaul/transport';
 import type { Aggregation } from '../aggregation/aggregation.ts';
+import type { LateRejections } from '../back-channel/late-rejections.ts';
 import type { Membership } from '../membership/membership.ts';
 import type { Transfers } from '../transfers/transfers.ts';
 import type { Relay } from './custody.ts';
@@ -23,6 +24,7 @@ export interface ForwardContext {
   readonly aggregation: Aggregation;
   readonly own: Outbox;
   readonly transfers: Pick<Transfers, 'noteUpward'>;
+  readonly rejections: Pick<LateRejections, 'stage'>;
   readonly custody: CustodyConfig;
   readonly relay: Relay;
   readonly poison: PoisonCounts;

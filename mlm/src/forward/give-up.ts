@@ -17,5 +17,5 @@ export function giveUp(
   );
   item.fate = 'removed';
   batch.tombstones.push(tombstone(item, 'dead-letter', why.code, self));
-  batch.givenUp.push({ item, ...why });
+  batch.lost.push({ item, reason: 'dead-letter', ...why });
 }

@@ -30,5 +30,6 @@ export function dropExpired({ self }: ForwardContext, batch: Batch): void {
     if (expiresAt > batch.now) continue;
     item.fate = 'removed';
     batch.tombstones.push(tombstone(item, 'expired', undefined, self));
+    batch.lost.push({ item, reason: 'expired' });
   }
 }

@@ -1,5 +1,5 @@
 import { BackhaulError } from '@backhaul/runtime';
-import type { SpoolEntry } from '@backhaul/spool';
+import type { Change, SpoolEntry } from '@backhaul/spool';
 import { type Draft, receiptDrafts } from '@backhaul/transport';
 import { holdingTombstones } from '../aggregation/aggregation.ts';
 import { aggregateDrafts } from '../aggregation/make-aggregate.ts';
@@ -11,7 +11,7 @@ import { isWantOfRoom, refuseForRoom } from './room.ts';
 
 /** [A1, A2] What goes on, the receipts of what does not, the aggregates that are full: one record a lane. */
 export function spoolBatch(context: ForwardContext, batch: Batch): void {
-  const { own, spool, aggregation, modules, self } = context;
+  const { own, aggregation, modules, self } = context;
   const { holding, now } = batch;
   const newId = () => own.newId();
   const aggregates = holding.closed.flatMap((group) => aggregateDrafts(modules, group, now, newId));
@@ -22,10 +22,16 @@ export function spoolBatch(context: ForwardContext, batch: Batch): void {
     batch.takeNothing((item) => refuseForRoom(item, staged));
     return;
   }
-  const letters = batch.givenUp.map(({ item, code, detail }) =>
-    spool.addDeadLetter(entryOf(item, batch), code, detail),
+  batch.changes.push(...staged, aggregation.stage(holding), ...tellLost(context, batch));
+}
+
+/** The receipts are among the drafts; this is for people here, and for the source. */
+function tellLost({ spool, rejections }: ForwardContext, batch: Batch): Change[] {
+  const lost = batch.lost.map(({ item, ...why }) => ({ entry: entryOf(item, batch), ...why }));
+  const letters = lost.flatMap(({ entry, code, detail }) =>
+    code === undefined ? [] : [spool.addDeadLetter(entry, code, detail)],
   );
-  batch.changes.push(...staged, aggregation.stage(holding), ...letters);
+  return [...letters, ...rejections.stage(lost)];
 }
 
 /** The account of what is not sent on may use the room kept for it, when the ordinary room is used up. */

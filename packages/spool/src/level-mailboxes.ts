@@ -108,6 +108,27 @@ export class LevelMailboxes implements Mailboxes {
     return stagedChange(() => (this.#messages.get(messageId) ?? []).flatMap((shared) => this.#dropAll(shared)));
   }
 
+  /** Owners in whose mailbox a message waits and has not been read. */
+  unread(messageId: string): string[] {
+    const copies = this.#messages.get(messageId) ?? [];
+    return copies.flatMap(({ owners }) => [...owners].flatMap(([owner, at]) => (at > owner.sent ? [owner.name] : [])));
+  }
+
+  /** Takes a message from these owners alone. */
+  stageRevokeFrom(owners: readonly string[], messageId: string): Change {
+    const take = (name: string): Op[] => {
+      const held = this.#owners.get(name);
+      const copies = this.#messages.get(messageId) ?? [];
+      return held === undefined
+        ? []
+        : this.#drop(
+            held,
+            copies.filter((shared) => shared.owners.has(held)),
+          );
+    };
+    return stagedChange(() => owners.flatMap(take));
+  }
+
   expire(now: number): { change: Change; removed: readonly { owner: string; id: string }[] } {
     const expired: SharedMessage[] = [];
     while (expired.length < EXPIRE_MESSAGES && (this.#expiries.peek()?.at ?? Number.POSITIVE_INFINITY) <= now) {

@@ -31,8 +31,8 @@ export interface DeadLetterAnswer {
   readonly drafts: readonly Draft[];
 }
 
-/** Decides in one tick, from what was read before. */
-export type PreparedAnswer = () => DeadLetterAnswer;
+/** Decides in one tick, from what was read before; `taken`: the letters that commands of the same commit have taken. */
+export type PreparedAnswer = (taken: Set<number>) => DeadLetterAnswer;
 
 type Parameters = Readonly<Record<string, string | number | boolean>>;
 type Prepare = (spool: Spool, parameters: Parameters) => Promise<PreparedAnswer>;
@@ -114,7 +114,13 @@ async function withLetter(
   const asked = whole(number);
   if (asked === undefined) return refused('BH-E-QUERY', 'number: the number of a dead letter');
   const letter = await spool.deadLetter(asked);
-  return letter === undefined ? refused('BH-E-NOT-FOUND', `there is no dead letter ${asked}`) : () => then(letter);
+  const missing = refusal('BH-E-NOT-FOUND', `there is no dead letter ${asked}`);
+  return (taken) => {
+    if (letter === undefined || taken.has(asked)) return missing;
+    const answer = then(letter);
+    if (answer.changes.length > 0) taken.add(asked);
+    return answer;
+  };
 }
 
 function summary({ number, entry, code, detail, at }: DeadLetter) {
