@@ -1,9 +1,8 @@
 import type { ByteCache } from './byte-cache.ts';
+import { IN_FLIGHT, LEAVING } from './entry-columns.ts';
 import type { Slot } from './eviction.ts';
-import { IN_FLIGHT, LEAVING } from './lane-record.ts';
 import { entryBytes } from './record.ts';
 import { type Change, type Op, stagedChange } from './store.ts';
-import type { SpoolEntry } from './types.ts';
 
 /**
  * Entries leave their records: marked when the change is submitted, gone when it is on disk. What has been claimed meanwhile
@@ -13,7 +12,7 @@ export function depart(
   slots: readonly Slot[],
   fromFlight: boolean,
   cache: ByteCache,
-  onSubmitted: (entry: SpoolEntry) => void,
+  onSubmitted: (slot: Slot) => void,
 ): Change {
   let leaving: Slot[] = [];
   const submit = (): Op[] => {
@@ -21,9 +20,9 @@ export function depart(
       const state = record.stateOf(index);
       return state < LEAVING && (fromFlight || state !== IN_FLIGHT);
     });
-    for (const { record, index, entry } of leaving) {
-      record.setLeaving(index);
-      onSubmitted(entry);
+    for (const slot of leaving) {
+      slot.record.setLeaving(slot.index);
+      onSubmitted(slot);
     }
     return departureOps(leaving);
   };
@@ -43,9 +42,9 @@ function departureOps(slots: readonly Slot[]): Op[] {
 
 function removeFromMemory({ lane, record, index, entry }: Slot, fromFlight: boolean, cache: ByteCache): void {
   const bytes = entryBytes(entry);
-  record.setGone(index, bytes);
+  record.setGone(index);
   lane.messages -= 1;
   lane.bytes -= bytes;
   if (fromFlight) lane.inFlight -= 1;
-  if (record.messages === 0) cache.delete(lane.recordKey(record.number));
+  if (record.live === 0) cache.delete(lane.recordKey(record.number));
 }

@@ -1,13 +1,15 @@
-import { FREE, type LaneRecord } from './lane-record.ts';
+import { NEVER } from './entry-columns.ts';
+import type { EvictionOrder, Place } from './eviction-order.ts';
 import type { LaneState } from './lane-state.ts';
-import { entryBytes } from './record.ts';
 import type { Lane, SpoolEntry } from './types.ts';
 
-/** One entry in its record. */
-export interface Slot {
+/** An entry of a lane, unread. */
+export interface LanePlace extends Place {
   readonly lane: LaneState;
-  readonly record: LaneRecord;
-  readonly index: number;
+}
+
+/** One entry in its record, read. */
+export interface Slot extends LanePlace {
   readonly entry: SpoolEntry;
 }
 
@@ -19,15 +21,16 @@ export interface Rank {
   readonly persistent: boolean;
 }
 
-const EMERGENCY = 0;
-const NEVER = Number.POSITIVE_INFINITY;
-
-export function rankOf(entry: SpoolEntry): Rank {
-  return { lane: entry.lane, expiresAt: entry.expiresAt ?? NEVER, persistent: entry.persistent };
+export interface Need {
+  readonly messages: number;
+  readonly bytes: number;
 }
 
+const EMERGENCY = 0;
+
 export function leastRank(entries: readonly SpoolEntry[]): Rank {
-  return entries.map(rankOf).reduce((least, rank) => (isBelow(rank, least) ? rank : least));
+  const ranks = entries.map(({ lane, expiresAt = NEVER, persistent }) => ({ lane, expiresAt, persistent }));
+  return ranks.reduce((least, rank) => (isBelow(rank, least) ? rank : least));
 }
 
 /** True when `a` has to go before `b`. Equals stay where they are. */
@@ -39,77 +42,42 @@ export function isBelow(a: Rank, b: Rank): boolean {
 
 /**
  * Free entries that rank below the newcomer, least first, until messages and bytes are enough; undefined when they are not.
- * Emergency is never chosen, nor what is in flight. Changes nothing but the order of the expiry heaps.
+ * Emergency is never chosen, nor a receipt, nor what is in flight, nor what leaves anyway. Nothing is read.
  */
 export function chooseVictims(
-  lanes: readonly LaneState[],
+  orders: readonly { readonly lane: LaneState; readonly order: EvictionOrder }[],
   newcomer: Rank,
-  need: { messages: number; bytes: number },
-  read: (record: LaneRecord, lane: LaneState) => readonly SpoolEntry[],
-): Slot[] | undefined {
-  const victims: Slot[] = [];
+  need: Need,
+  leaving: ReadonlySet<string>,
+): LanePlace[] | undefined {
+  const victims: LanePlace[] = [];
   let { messages, bytes } = need;
-  for (const lane of lanes.toReversed()) {
+  if (messages <= 0 && bytes <= 0) return victims;
+  for (const { lane, order } of orders.toSorted((a, b) => b.lane.lane - a.lane.lane)) {
     if (lane.lane < newcomer.lane || lane.lane === EMERGENCY) break;
-    for (const slot of candidates(lane, (record) => read(record, lane))) {
-      if (!isBelow(rankOf(slot.entry), newcomer)) break;
-      victims.push(slot);
+    for (const { record, index } of order.candidates()) {
+      if (!isBelow(rankAt(lane, { record, index }), newcomer)) break;
+      const place = { lane, record, index };
+      if (leaving.has(nameOfPlace(place))) continue;
+      victims.push(place);
       messages -= 1;
-      bytes -= entryBytes(slot.entry);
+      bytes -= bytesAt(place);
       if (messages <= 0 && bytes <= 0) return victims;
     }
   }
   return undefined;
 }
 
-type Read = (record: LaneRecord) => readonly SpoolEntry[];
-
-/** Free entries of a lane, the least first: by expiry, then what never expires, the unprotected before the persistent, oldest first. */
-function* candidates(lane: LaneState, read: Read): Generator<Slot> {
-  yield* expiring(lane, read);
-  for (const persistent of [false, true]) {
-    for (const record of lane.records()) {
-      if (record.free === 0 || !record.isWritten) continue;
-      for (const slot of freeSlots(lane, record, read)) {
-        if (slot.entry.expiresAt === undefined && slot.entry.persistent === persistent) yield slot;
-      }
-    }
-  }
+export function bytesAt({ record, index }: Place): number {
+  return record.columns.bytesOf(record.first + index);
 }
 
-function* expiring(lane: LaneState, read: Read): Generator<Slot> {
-  const opened: LaneRecord[] = [];
-  let waiting: Slot[] = [];
-  try {
-    for (;;) {
-      const top = lane.expiries.peek();
-      const next = waiting[0];
-      if (next !== undefined && (top === undefined || next.entry.expiresAt! < top.at)) {
-        waiting.shift();
-        yield next;
-      } else if (top !== undefined) {
-        const { value: record } = lane.expiries.pop()!;
-        if (record.live === 0) continue;
-        opened.push(record);
-        waiting = [
-          ...waiting,
-          ...freeSlots(lane, record, read).filter(({ entry }) => entry.expiresAt !== undefined),
-        ].sort(byExpiry);
-      } else return;
-    }
-  } finally {
-    for (const record of opened) lane.expiries.push(record.firstExpiry, record);
-  }
+export function nameOfPlace({ lane, record, index }: LanePlace): string {
+  return `${lane.lane} ${record.number} ${index}`;
 }
 
-function freeSlots(lane: LaneState, record: LaneRecord, read: Read): Slot[] {
-  if (!record.isWritten) return [];
-  return read(record).flatMap((entry, index) =>
-    record.stateOf(index) === FREE ? [{ lane, record, index, entry }] : [],
-  );
-}
-
-function byExpiry(a: Slot, b: Slot): number {
-  const nearer = a.entry.expiresAt! - b.entry.expiresAt!;
-  return nearer !== 0 ? nearer : Number(a.entry.persistent) - Number(b.entry.persistent);
+function rankAt(lane: LaneState, { record, index }: Place): Rank {
+  const at = record.first + index;
+  const { columns } = record;
+  return { lane: lane.lane, expiresAt: columns.expiresAt(at), persistent: columns.isPersistent(at) };
 }

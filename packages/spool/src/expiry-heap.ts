@@ -1,60 +1,69 @@
-interface Item<T> {
-  readonly at: number;
-  readonly value: T;
-}
-
 /** A binary heap: whatever expires first is on top. What has left elsewhere is found to be stale when it comes up. */
 export class ExpiryHeap<T> {
-  #items: Item<T>[] = [];
+  readonly #ats: number[] = [];
+  readonly #values: T[] = [];
+  readonly #isBefore: (a: T, b: T) => boolean;
+
+  /** `isBefore` decides between two of the same time. */
+  constructor(isBefore: (a: T, b: T) => boolean = () => false) {
+    this.#isBefore = isBefore;
+  }
 
   get size(): number {
-    return this.#items.length;
+    return this.#ats.length;
   }
 
   push(at: number, value: T): void {
-    const items = this.#items;
-    let index = items.length;
-    items.push({ at, value });
+    let index = this.#ats.length;
+    this.#ats.push(at);
+    this.#values.push(value);
     while (index > 0) {
       const parent = (index - 1) >> 1;
-      if (items[parent]!.at <= items[index]!.at) break;
+      if (!this.#isLess(index, parent)) break;
       this.#swap(index, parent);
       index = parent;
     }
   }
 
-  peek(): Item<T> | undefined {
-    return this.#items[0];
+  peek(): { readonly at: number; readonly value: T } | undefined {
+    return this.#ats.length === 0 ? undefined : { at: this.#ats[0]!, value: this.#values[0]! };
   }
 
-  pop(): Item<T> | undefined {
-    const items = this.#items;
-    const top = items[0];
-    const last = items.pop();
-    if (items.length > 0 && last !== undefined) {
-      items[0] = last;
+  pop(): { readonly at: number; readonly value: T } | undefined {
+    const top = this.peek();
+    const at = this.#ats.pop();
+    const value = this.#values.pop();
+    if (this.#ats.length > 0) {
+      this.#ats[0] = at!;
+      this.#values[0] = value!;
       this.#sink();
     }
     return top;
   }
 
   #sink(): void {
-    const items = this.#items;
     let index = 0;
     for (;;) {
       const left = 2 * index + 1;
-      if (left >= items.length) return;
+      if (left >= this.#ats.length) return;
       const right = left + 1;
-      const child = right < items.length && items[right]!.at < items[left]!.at ? right : left;
-      if (items[index]!.at <= items[child]!.at) return;
+      const child = right < this.#ats.length && this.#isLess(right, left) ? right : left;
+      if (!this.#isLess(child, index)) return;
       this.#swap(index, child);
       index = child;
     }
   }
 
+  #isLess(a: number, b: number): boolean {
+    const [atA, atB] = [this.#ats[a]!, this.#ats[b]!];
+    return atA === atB ? this.#isBefore(this.#values[a]!, this.#values[b]!) : atA < atB;
+  }
+
   #swap(a: number, b: number): void {
-    const item = this.#items[a]!;
-    this.#items[a] = this.#items[b]!;
-    this.#items[b] = item;
+    const [at, value] = [this.#ats[a]!, this.#values[a]!];
+    this.#ats[a] = this.#ats[b]!;
+    this.#values[a] = this.#values[b]!;
+    this.#ats[b] = at;
+    this.#values[b] = value;
   }
 }

@@ -1,7 +1,8 @@
 import { numberKey, numberOf, parseJson } from './keys.ts';
-import { hasLeft, LaneRecord } from './lane-record.ts';
+import { hasLeft } from './lane-record.ts';
 import type { LaneState } from './lane-state.ts';
-import { decodeRecord, entryBytes } from './record.ts';
+import { decodeRecord } from './record.ts';
+import type { SpoolContents } from './spool-contents.ts';
 import type { Store } from './store.ts';
 
 export interface LaneReport {
@@ -11,7 +12,12 @@ export interface LaneReport {
 }
 
 /** Reads a lane from its head on: every checksum, and every number from head to next [S7]. */
-export async function loadLane(store: Store, lane: LaneState, report: LaneReport): Promise<void> {
+export async function loadLane(
+  store: Store,
+  lane: LaneState,
+  contents: SpoolContents,
+  report: LaneReport,
+): Promise<void> {
   const stored = await store.get(lane.metaKey);
   const meta = stored === undefined ? undefined : parseJson<{ head: number; next: number }>(stored);
   const left = await loadBits(store, lane);
@@ -22,7 +28,7 @@ export async function loadLane(store: Store, lane: LaneState, report: LaneReport
     if (expected !== undefined && number > expected) report.gaps.push(gap(lane, expected, number - 1));
     lane.head = expected === undefined ? number : lane.head;
     expected = number + 1;
-    if (value.length > 0) addRecord(lane, number, value, left.get(number), report);
+    if (value.length > 0) addRecord(lane, { number, value, left: left.get(number) }, contents, report);
   }
   if (meta === undefined && expected !== undefined) report.gaps.push(lane.metaKey);
   if (meta !== undefined) {
@@ -40,23 +46,24 @@ async function loadBits(store: Store, lane: LaneState): Promise<Map<number, Uint
 
 function addRecord(
   lane: LaneState,
-  number: number,
-  value: Uint8Array,
-  left: Uint8Array | undefined,
+  { number, value, left }: { number: number; value: Uint8Array; left: Uint8Array | undefined },
+  contents: SpoolContents,
   report: LaneReport,
 ): void {
   const entries = decodeRecord(lane.lane, value);
-  const record = new LaneRecord(number, entries);
-  record.isWritten = true;
-  if (left !== undefined) {
-    for (const [index, entry] of entries.entries()) if (hasLeft(left, index)) record.markGone(index, entryBytes(entry));
+  const record = lane.newRecord(number, entries, contents.shares.of(entries[0]?.via), contents.streams);
+  contents.enter([{ lane, record, entries, ops: [] }]);
+  for (const [index, entry] of entries.entries()) {
+    if (left === undefined || !hasLeft(left, index)) continue;
+    record.setLeaving(index);
+    contents.leave({ lane, record, index, entry });
+    record.setGone(index);
   }
   if (record.live === 0) return;
   lane.append(record);
-  lane.messages += record.messages;
-  lane.bytes += record.bytes;
+  lane.show(record);
   report.records += 1;
-  report.messages += record.messages;
+  report.messages += record.live;
 }
 
 function gap(lane: LaneState, from: number, to: number): string {

@@ -2,19 +2,25 @@ import { BackhaulError, type Clock } from '@backhaul/runtime';
 import { ByteCache } from './byte-cache.ts';
 import { DeadLetters } from './dead-letters.ts';
 import { depart } from './departure.ts';
-import { chooseVictims, leastRank, type Slot } from './eviction.ts';
-import { expiredSlots } from './expiry.ts';
+import { DrainOrder } from './drain-order.ts';
+import type { LanePlace, Slot } from './eviction.ts';
 import { ExpiryHeap } from './expiry-heap.ts';
+import { holdingsOf } from './holdings.ts';
 import { loadLane } from './lane-loader.ts';
-import { LaneState } from './lane-state.ts';
+import type { LaneState } from './lane-state.ts';
+import { makeRoom, refused, type SpoolLimits } from './make-room.ts';
 import { type Placed, place } from './placement.ts';
 import { entryBytes } from './record.ts';
 import { RecordReader } from './record-reader.ts';
+import { SpoolContents } from './spool-contents.ts';
+import { SpoolTime } from './spool-time.ts';
 import { type Change, type Op, type Store, stagedChange } from './store.ts';
+import { newestOfEachKey } from './supersede-index.ts';
 import { takeSlots } from './take-slots.ts';
 import type {
   Claim,
   DeadLetter,
+  Holdings,
   LoadReport,
   Removed,
   Settlement,
@@ -25,61 +31,61 @@ import type {
 } from './types.ts';
 import { Waiters } from './waiters.ts';
 
-const LANES = [0, 1, 2, 3, 4, 5, 6, 7, 8] as const;
 /** Bytes of records kept in memory, whatever the backlog. */
 const CACHE_BYTES = 16 * 1024 * 1024;
-/** What one call of `expire` removes, about: it reads the records while everything else waits. */
-const EXPIRE_MESSAGES = 1_000;
-/** Receipts may pass the limits by this part of them, so that an account can always be given. */
-const RECEIPT_SHARE = 1 / 16;
-const FULL_WAIT_MS = 5_000;
-/** `ready` looks again after this long, so that a jump of the wall clock cannot hold up a retry for longer. */
+/** What one call of `expire` takes out, about, and of how many records: it reads them while everything else waits. */
+const EXPIRE = { messages: 1_000, records: 64 } as const;
+/** `ready` looks again after this long. */
 const LONGEST_WAIT_MS = 60_000;
 
 const NOTHING: Change = { ops: [], applied: () => {} };
 
-export interface LaneQueueOptions {
+export interface LaneQueueOptions extends SpoolLimits {
   readonly store: Store;
   readonly clock: Clock;
   readonly prefix: string;
-  readonly maxBytes: number;
-  readonly maxMessages: number;
+  /** for everything that comes through one direct child; no bound of its own when absent */
+  readonly perChild?: SpoolLimits | undefined;
 }
 
 /**
  * The durable queue towards the parent, over one store. Keys: `r/<lane>/<number>` records, `b/<lane>/<number>` what has left of
- * a record, `m/<lane>` {head, next}, `d/<number>` dead letters.
+ * a record, `m/<lane>` {head, next}, `d/<number>` dead letters, `t` the time (spool-time.ts). Times inside are on the axis of the
+ * spool; at the door they are wall ms.
  *
- * spool.S2 an entry leaves by settlement, expiry or eviction only; every one but `accepted` is returned for its receipt.
- * spool.S3 claims follow lane, then place. spool.S4 claims are memory only: after a crash everything alive is claimable.
- * spool.S6 the limits hold for what is submitted; a refusal writes nothing. spool.S7 a gap is reported.
+ * spool.S2 an entry leaves by settlement, expiry, eviction or a newer one of its key only; every one but `accepted` is returned for
+ * its receipt. spool.S3 claims follow lane (with ageing from lane 4 on), then place. spool.S4 claims are memory only: after a crash
+ * everything alive is claimable. spool.S6 the limits hold for what is submitted, for each child and in all; a refusal writes nothing.
+ * spool.S7 a gap is reported.
  */
 export class LaneQueue implements Spool {
+  readonly #options: LaneQueueOptions;
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #prefix: string;
-  readonly #limits: { readonly messages: number; readonly bytes: number };
   readonly #cache = new ByteCache(CACHE_BYTES);
   readonly #reader: RecordReader;
   readonly #deadLetters: DeadLetters;
   readonly #waiters: Waiters;
+  readonly #time: SpoolTime;
+  readonly #drain = new DrainOrder();
   readonly #claims = new Map<Claim, readonly Slot[]>();
-  #lanes: LaneState[] = [];
-  /** what is submitted, on disk yet or not */
-  #used = { messages: 0, bytes: 0 };
+  #contents: SpoolContents;
   #retries = new ExpiryHeap<undefined>();
   #claiming: Promise<unknown> = Promise.resolve();
   /** counts loads: what was begun before one is void after it */
   #generation = 0;
 
   constructor(options: LaneQueueOptions) {
+    this.#options = options;
     this.#store = options.store;
     this.#clock = options.clock;
     this.#prefix = `${options.prefix}/`;
-    this.#limits = { messages: options.maxMessages, bytes: options.maxBytes };
-    this.#reader = new RecordReader(options.store, this.#cache);
+    this.#contents = new SpoolContents(this.#prefix);
+    this.#reader = new RecordReader(options.store, this.#cache, (record, bytes) => this.#contents.lose(record, bytes));
     this.#deadLetters = new DeadLetters(options.store, `${this.#prefix}d/`);
     this.#waiters = new Waiters(options.clock);
+    this.#time = new SpoolTime(options.clock);
   }
 
   async load(): Promise<LoadReport> {
@@ -89,12 +95,12 @@ export class LaneQueue implements Spool {
     this.#cache.clear();
     this.#retries = new ExpiryHeap();
     const known = this.#store.findings().length;
-    const lanes = LANES.map((lane) => new LaneState(this.#prefix, lane));
+    const contents = new SpoolContents(this.#prefix);
     const report = { records: 0, messages: 0, gaps: [] as string[] };
-    for (const lane of lanes) await loadLane(this.#store, lane, report);
+    for (const lane of contents.lanes) await loadLane(this.#store, lane, contents, report);
     await this.#deadLetters.load();
-    this.#lanes = lanes;
-    this.#used = { messages: report.messages, bytes: lanes.reduce((sum, lane) => sum + lane.bytes, 0) };
+    await this.#loadTime(contents.lanes);
+    this.#contents = contents;
     const damaged = this.#store
       .findings()
       .slice(known)
@@ -104,16 +110,23 @@ export class LaneQueue implements Spool {
     return { ...report, damaged };
   }
 
-  stage(entries: readonly SpoolEntry[], options: { receipts?: boolean } = {}): StagedEntries {
-    if (!this.#store.accepting) throw full('disk space is short');
-    for (const { lane } of entries) if (this.#lanes[lane] === undefined) throw internal(`there is no lane ${lane}`);
-    const victims = this.#makeRoom(entries, options.receipts === true);
-    const leaving = this.#depart(victims, false);
+  stage(given: readonly SpoolEntry[], options: { receipts?: boolean } = {}): StagedEntries {
+    if (!this.#store.accepting) throw refused('BH-E-SPOOL-FULL', 'disk space is short');
+    const contents = this.#contents;
+    for (const { lane } of given) if (contents.lanes[lane] === undefined) throw internal(`there is no lane ${lane}`);
+    const { kept: entries, replaced } = newestOfEachKey(moved(given, this.#time.offset));
+    const older = entries.flatMap((entry) => contents.superseded.replacedBy(entry));
+    const { perChild } = this.#options;
+    const room = { limits: this.#options, perChild, receipts: options.receipts === true };
+    const superseded = this.#read(older);
+    const evicted = this.#read(makeRoom(contents, entries, older, room));
+    const leaving = this.#depart([...superseded, ...evicted], false);
     let placed: Placed[] = [];
     const submit = (): Op[] => {
-      const before = leaving.ops;
-      for (const entry of entries) this.#use(entry, 1);
-      placed = place(this.#lanes, entries, this.#cache);
+      const before = [...leaving.ops, ...this.#markOps()];
+      if (contents.messages === 0) contents.streams.clear();
+      placed = place(contents, entries, this.#cache);
+      contents.enter(placed);
       return [...before, ...placed.flatMap(({ ops }) => ops)];
     };
     const change = stagedChange(submit, () => {
@@ -121,7 +134,12 @@ export class LaneQueue implements Spool {
       for (const { lane, record } of placed) lane.show(record);
       this.#waiters.wake();
     });
-    return Object.assign(change, { removed: victims.map((slot) => removal(slot, 'evicted')) });
+    const removed = [
+      ...replaced.map((entry) => removal({ entry }, 'superseded')),
+      ...superseded.map((slot) => removal(slot, 'superseded')),
+      ...evicted.map((slot) => removal(slot, 'evicted')),
+    ];
+    return Object.assign(change, { removed });
   }
 
   /** One at a time inside: each takes what the one before it left. */
@@ -141,12 +159,16 @@ export class LaneQueue implements Spool {
       told.filter(({ settlement }) => settlement.outcome !== 'retry').map(({ slot }) => slot),
       true,
     );
-    const refused = told.flatMap(({ slot, settlement }) =>
+    const final = told.flatMap(({ slot, settlement }) =>
       settlement.outcome === 'refused' ? [{ slot, ...settlement }] : [],
     );
     const submit = (): Op[] => {
       const at = this.#clock.now();
-      return [...leaving.ops, ...refused.flatMap((r) => this.#deadLetters.addOps(r.slot.entry, r.code, r.detail, at))];
+      return [
+        ...leaving.ops,
+        ...this.#markOps(),
+        ...final.flatMap((r) => this.#deadLetters.addOps(r.slot.entry, r.code, r.detail, at)),
+      ];
     };
     const change = stagedChange(submit, () => {
       leaving.applied();
@@ -154,7 +176,7 @@ export class LaneQueue implements Spool {
         if (settlement.outcome === 'retry') this.#free(slot, settlement.notBefore);
       this.#waiters.wake();
     });
-    return { change, removed: refused.map(({ slot, code, detail }) => removal(slot, 'dead-letter', code, detail)) };
+    return { change, removed: final.map(({ slot, code, detail }) => removal(slot, 'dead-letter', code, detail)) };
   }
 
   release(claim: Claim, notBefore?: number): void {
@@ -164,40 +186,58 @@ export class LaneQueue implements Spool {
   }
 
   expire(now: number): { change: Change; removed: readonly Removed[] } {
-    const slots: Slot[] = [];
-    for (const lane of this.#lanes) {
-      slots.push(
-        ...expiredSlots(lane, now, EXPIRE_MESSAGES - slots.length, (record) => this.#reader.readSync(lane, record)),
-      );
+    const { offset } = this.#time;
+    const places: LanePlace[] = [];
+    for (const lane of this.#contents.lanes) {
+      const isCertain = ({ number }: { number: number }): boolean => !this.#time.isUncertain(String(lane.lane), number);
+      const limit = EXPIRE.messages - places.length;
+      const found = lane.order.expired(now + offset, { limit, maxRecords: EXPIRE.records, isCertain });
+      places.push(...found.map((place) => ({ lane, ...place })));
     }
-    return {
-      change: this.#depart(slots, false),
-      removed: slots.map((slot) => removal(slot, 'expired')),
-    };
+    const slots = this.#read(places);
+    return { change: this.#depart(slots, false), removed: slots.map((slot) => removal(slot, 'expired')) };
   }
 
   depth(): SpoolDepth {
-    const now = this.#clock.now();
-    const sum = (pick: (lane: LaneState) => number): number =>
-      this.#lanes.reduce((total, lane) => total + pick(lane), 0);
-    const oldest = Math.min(...this.#lanes.map((lane) => lane.oldestAt()));
+    const { lanes } = this.#contents;
+    const { offset } = this.#time;
+    const now = this.#time.now();
+    const sum = (pick: (lane: LaneState) => number): number => lanes.reduce((total, lane) => total + pick(lane), 0);
+    const oldest = Math.min(...lanes.map((lane) => lane.oldestAt()));
     const retryAt = this.#isClaimable(now) ? undefined : this.#nextRetryAt(now);
-    const held = this.#lanes.filter((lane) => lane.messages > 0);
+    const held = lanes.filter((lane) => lane.messages > 0);
     return {
       messages: sum((lane) => lane.messages),
       bytes: sum((lane) => lane.bytes),
       inFlight: sum((lane) => lane.inFlight),
-      ...(oldest === Number.POSITIVE_INFINITY ? {} : { oldestAt: oldest }),
-      ...(retryAt === undefined ? {} : { nextRetryAt: retryAt }),
+      ...(oldest === Number.POSITIVE_INFINITY ? {} : { oldestAt: oldest - offset }),
+      ...(retryAt === undefined ? {} : { nextRetryAt: retryAt - offset }),
       byLane: Object.fromEntries(held.map(({ lane, messages, bytes }) => [lane, { messages, bytes }])),
       deadLetters: this.#deadLetters.count,
       deadLettersDiscarded: this.#deadLetters.discarded,
     };
   }
 
+  usage(via: string): { messages: number; bytes: number } {
+    return this.#contents.shares.usage(via);
+  }
+
+  holdings(limit: number): Holdings {
+    return holdingsOf(this.#contents.lanes, this.#contents.streams, limit);
+  }
+
+  noteParentTime(parentNow: number): void {
+    const correction = this.#time.hearParent(parentNow);
+    if (correction === 0) return;
+    for (const lane of this.#contents.lanes) {
+      lane.shiftTimes(({ number }) => (this.#time.isOfEarlierRun(String(lane.lane), number) ? correction : 0));
+    }
+    this.#waiters.wake();
+  }
+
   async ready(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      const now = this.#clock.now();
+      const now = this.#time.now();
       if (this.#isClaimable(now)) return;
       const retryAt = this.#nextRetryAt(now);
       await this.#waiters.wait(signal, Math.min((retryAt ?? Number.POSITIVE_INFINITY) - now, LONGEST_WAIT_MS));
@@ -222,55 +262,71 @@ export class LaneQueue implements Spool {
     return stagedChange(() => this.#deadLetters.removeOps(number));
   }
 
-  #makeRoom(entries: readonly SpoolEntry[], receipts: boolean): readonly Slot[] {
-    const allowance = receipts ? 1 + RECEIPT_SHARE : 1;
-    const bytes = entries.reduce((sum, entry) => sum + entryBytes(entry), 0);
-    const need = {
-      messages: this.#used.messages + entries.length - this.#limits.messages * allowance,
-      bytes: this.#used.bytes + bytes - this.#limits.bytes * allowance,
-    };
-    if (need.messages <= 0 && need.bytes <= 0) return [];
-    const victims = chooseVictims(this.#lanes, leastRank(entries), need, (record, lane) =>
-      this.#reader.readSync(lane, record),
-    );
-    if (victims === undefined) throw full('everything that is held ranks as high');
-    return victims;
+  /** Of the records that are read; one that cannot be read any more has nothing to leave. */
+  #read(places: readonly LanePlace[]): Slot[] {
+    return [...Map.groupBy(places, ({ record }) => record)].flatMap(([record, ofRecord]) => {
+      const entries = this.#reader.readSync(ofRecord[0]!.lane, record);
+      return ofRecord.flatMap((place) => (entries.length === 0 ? [] : [{ ...place, entry: entries[place.index]! }]));
+    });
   }
 
   #depart(slots: readonly Slot[], fromFlight: boolean): Change {
-    return depart(slots, fromFlight, this.#cache, (entry) => this.#use(entry, -1));
-  }
-
-  #use(entry: SpoolEntry, count: 1 | -1): void {
-    this.#used.messages += count;
-    this.#used.bytes += count * entryBytes(entry);
+    return depart(slots, fromFlight, this.#cache, (slot) => this.#contents.leave(slot));
   }
 
   async #claimNext(budget: { maxMessages: number; maxBytes: number }): Promise<Claim | undefined> {
     const generation = this.#generation;
-    for (const lane of this.#lanes) {
-      const slots = await takeSlots(lane, budget, this.#clock.now(), (record) => this.#reader.read(lane, record));
+    const now = this.#time.now();
+    const { lanes } = this.#contents;
+    const due = lanes.filter((lane) => lane.isClaimable(now)).map(({ lane }) => lane);
+    for (const number of this.#drain.order(due)) {
+      const lane = lanes[number]!;
+      const slots = await takeSlots(lane, budget, now, (record) => this.#reader.read(lane, record));
       if (generation !== this.#generation) return undefined;
-      if (slots.length > 0) return this.#open(lane, slots);
+      if (slots.length === 0) continue;
+      this.#drain.served(number, due);
+      return this.#open(lane, slots);
     }
     return undefined;
   }
 
-  #open(lane: LaneState, slots: readonly Slot[]): Claim {
+  /** Times are given out as the wall clock says now. */
+  #open(lane: LaneState, taken: readonly Slot[]): Claim {
+    const { offset } = this.#time;
+    const slots = taken.map((slot) => {
+      const shift = this.#time.shiftOf(String(lane.lane), slot.record.number);
+      return { ...slot, entry: moved([slot.entry], shift - offset)[0]! };
+    });
     const entries = slots.map(({ entry }) => entry);
     const claim = { lane: lane.lane, entries, bytes: entries.reduce((sum, entry) => sum + entryBytes(entry), 0) };
     this.#claims.set(claim, slots);
     return claim;
   }
 
+  /** `notBefore`: wall ms. */
   #free({ lane, record, index }: Slot, notBefore?: number): void {
-    record.setFree(index, notBefore);
+    const at = notBefore === undefined ? undefined : notBefore + this.#time.offset;
+    record.setFree(index, at);
     lane.inFlight -= 1;
-    if (notBefore !== undefined) this.#retries.push(notBefore, undefined);
+    if (at !== undefined) this.#retries.push(at, undefined);
+  }
+
+  /** The records of an earlier run get their times on the axis of this one. */
+  async #loadTime(lanes: readonly LaneState[]): Promise<void> {
+    const next = Object.fromEntries(lanes.map((lane) => [lane.lane, lane.next]));
+    this.#time.load(await this.#store.get(`${this.#prefix}t`), next, (first) =>
+      Math.max(...lanes.map((lane) => lane.newestAt(first[lane.lane] ?? 1))),
+    );
+    for (const lane of lanes) lane.shiftTimes(({ number }) => this.#time.shiftOf(String(lane.lane), number));
+  }
+
+  #markOps(): Op[] {
+    const heads = () => Object.fromEntries(this.#contents.lanes.map((lane) => [lane.lane, lane.head]));
+    return this.#time.markOps(`${this.#prefix}t`, heads);
   }
 
   #isClaimable(now: number): boolean {
-    return this.#lanes.some((lane) => lane.isClaimable(now));
+    return this.#contents.lanes.some((lane) => lane.isClaimable(now));
   }
 
   #nextRetryAt(now: number): number | undefined {
@@ -279,7 +335,21 @@ export class LaneQueue implements Spool {
   }
 }
 
-function removal({ entry }: Slot, reason: Removed['reason'], code?: string, detail?: string): Removed {
+/** Received and expiring so much later. */
+function moved(entries: readonly SpoolEntry[], ms: number): readonly SpoolEntry[] {
+  if (ms === 0) return entries;
+  return entries.map((entry) => {
+    const expiry = entry.expiresAt === undefined ? {} : { expiresAt: entry.expiresAt + ms };
+    return { ...entry, receivedAt: entry.receivedAt + ms, ...expiry };
+  });
+}
+
+function removal(
+  { entry }: { readonly entry: SpoolEntry },
+  reason: Removed['reason'],
+  code?: string,
+  detail?: string,
+): Removed {
   const { id, source, epoch, lane, sequence, class: className, subclass, via, header } = entry;
   const from = via === undefined ? {} : { via };
   return {
@@ -292,8 +362,4 @@ function removal({ entry }: Slot, reason: Removed['reason'], code?: string, deta
 
 function internal(detail: string): BackhaulError {
   return new BackhaulError('BH-E-INTERNAL', { detail });
-}
-
-function full(detail: string): BackhaulError {
-  return new BackhaulError('BH-E-SPOOL-FULL', { detail, retryAfterMs: FULL_WAIT_MS });
 }

@@ -1,48 +1,33 @@
-import { entryBytes } from './record.ts';
-import type { SpoolEntry } from './types.ts';
+import { type EntryColumns, FREE, GONE, IN_FLIGHT, LEAVING, NEVER } from './entry-columns.ts';
+import type { Share } from './shares.ts';
 
-/** What an entry of a record is: free → in flight → free (released) or leaving (submitted) → gone (on disk). */
-export const FREE = 0;
-export const IN_FLIGHT = 1;
-export const LEAVING = 2;
-export const GONE = 3;
-
-/** What memory keeps of one record; headers and bodies stay on disk. */
+/** What memory keeps of one record; what is known of its entries stands in the columns of the lane, from `first` on. */
 export class LaneRecord {
   readonly number: number;
+  readonly columns: EntryColumns;
+  readonly first: number;
   readonly count: number;
-  readonly oldestAt: number;
-  /** no alive entry expires before this; infinite when none expires */
-  firstExpiry: number;
+  /** whose messages these are */
+  readonly share: Share;
   /** false until the commit that wrote it is on disk */
   isWritten = false;
   /** entries that have not left and were not submitted to leave */
   live: number;
-  /** entries not gone, and their bytes */
-  messages: number;
-  bytes: number;
   /** entries that are neither in flight nor leaving */
   free: number;
-  #states: Uint8Array | undefined;
   #waits: Map<number, number> | undefined;
 
-  constructor(number: number, entries: readonly SpoolEntry[]) {
+  constructor(number: number, columns: EntryColumns, entries: { first: number; count: number }, share: Share) {
     this.number = number;
-    this.count = entries.length;
-    this.live = this.messages = this.free = entries.length;
-    this.oldestAt = entries.reduce((oldest, entry) => Math.min(oldest, entry.receivedAt), Number.POSITIVE_INFINITY);
-    this.firstExpiry = firstExpiryOf(entries);
-    this.bytes = entries.reduce((sum, entry) => sum + entryBytes(entry), 0);
+    this.columns = columns;
+    this.first = entries.first;
+    this.count = entries.count;
+    this.live = this.free = entries.count;
+    this.share = share;
   }
 
   stateOf(index: number): number {
-    return this.#states?.[index] ?? FREE;
-  }
-
-  /** What had left before the last crash. */
-  markGone(index: number, bytes: number): void {
-    this.setLeaving(index);
-    this.setGone(index, bytes);
+    return this.columns.stateOf(this.first + index);
   }
 
   setInFlight(index: number): void {
@@ -69,10 +54,8 @@ export class LaneRecord {
     this.live -= 1;
   }
 
-  setGone(index: number, bytes: number): void {
+  setGone(index: number): void {
     this.#set(index, GONE);
-    this.messages -= 1;
-    this.bytes -= bytes;
   }
 
   isWaiting(index: number, now: number): boolean {
@@ -87,6 +70,15 @@ export class LaneRecord {
     return false;
   }
 
+  /** No alive entry expires before this. */
+  firstExpiry(): number {
+    let first = NEVER;
+    for (let index = 0; index < this.count; index += 1) {
+      if (this.stateOf(index) < LEAVING) first = Math.min(first, this.columns.expiresAt(this.first + index));
+    }
+    return first;
+  }
+
   /** One bit per entry, set when it has left or is leaving with this commit. */
   leftBits(): Buffer {
     const bits = Buffer.alloc(Math.ceil(this.count / 8));
@@ -97,18 +89,10 @@ export class LaneRecord {
   }
 
   #set(index: number, state: number): void {
-    this.#states ??= new Uint8Array(this.count);
-    this.#states[index] = state;
+    this.columns.setState(this.first + index, state);
   }
 }
 
 export function hasLeft(bits: Uint8Array, index: number): boolean {
   return ((bits[index >> 3] ?? 0) & (1 << (index & 7))) !== 0;
-}
-
-export function firstExpiryOf(entries: readonly SpoolEntry[]): number {
-  return entries.reduce(
-    (first, entry) => Math.min(first, entry.expiresAt ?? Number.POSITIVE_INFINITY),
-    Number.POSITIVE_INFINITY,
-  );
 }

@@ -1,9 +1,13 @@
-import { ExpiryHeap } from './expiry-heap.ts';
+import { EntryColumns, GONE, LEAVING, NEVER } from './entry-columns.ts';
+import { EvictionOrder } from './eviction-order.ts';
 import { numberKey, putJson } from './keys.ts';
-import type { LaneRecord } from './lane-record.ts';
+import { LaneRecord } from './lane-record.ts';
+import type { Share } from './shares.ts';
 import type { Op } from './store.ts';
-import type { Lane } from './types.ts';
+import type { Streams } from './streams.ts';
+import type { Lane, SpoolEntry } from './types.ts';
 
+export const LANES = [0, 1, 2, 3, 4, 5, 6, 7, 8] as const;
 /** Placeholders deleted in one commit while the head moves up. */
 const HEAD_STEPS = 1024;
 
@@ -21,7 +25,9 @@ export class LaneState {
   messages = 0;
   bytes = 0;
   inFlight = 0;
-  readonly expiries = new ExpiryHeap<LaneRecord>();
+  readonly columns = new EntryColumns();
+  /** of all that the lane holds */
+  order = new EvictionOrder();
   readonly #prefix: string;
   /** by number; those with nothing live are dropped lazily */
   #records: LaneRecord[] = [];
@@ -32,16 +38,56 @@ export class LaneState {
     this.lane = lane;
   }
 
+  /** Of these entries, in memory only. */
+  newRecord(number: number, entries: readonly SpoolEntry[], share: Share, streams: Streams): LaneRecord {
+    let first = 0;
+    for (const [index, entry] of entries.entries()) {
+      const at = this.columns.append(entry, streams.numberOf(entry));
+      if (index === 0) first = at;
+    }
+    return new LaneRecord(number, this.columns, { first, count: entries.length }, share);
+  }
+
   append(record: LaneRecord): void {
     this.#records.push(record);
-    if (record.firstExpiry !== Number.POSITIVE_INFINITY) this.expiries.push(record.firstExpiry, record);
+  }
+
+  /** A child's share has an order of its own; what is this component's own leaves by the order of the lane only. */
+  putInOrder(record: LaneRecord): void {
+    if (record.live === 0) return;
+    this.order.add(record);
+    if (record.share.via !== undefined) record.share.orderOf(this.lane).add(record);
+  }
+
+  /** Adds `msOf` a record to the times of its entries, and puts all in order anew. */
+  shiftTimes(msOf: (record: LaneRecord) => number): void {
+    this.order = new EvictionOrder();
+    for (const record of this.#records) {
+      const ms = msOf(record);
+      if (ms !== 0) for (let n = 0; n < record.count; n += 1) this.columns.shift(record.first + n, ms);
+      record.share.forgetOrder(this.lane);
+    }
+    for (const record of this.#records) this.putInOrder(record);
+  }
+
+  /** When the newest of the records from `first` on was received; minus infinity when there is none. */
+  newestAt(first: number): number {
+    const last = this.#records.at(-1);
+    if (last === undefined || last.number < first) return Number.NEGATIVE_INFINITY;
+    for (let at = last.first + last.count - 1; at >= last.first; at -= 1) {
+      if (this.columns.stateOf(at) < LEAVING) return this.columns.receivedAt(at);
+    }
+    return Number.NEGATIVE_INFINITY;
   }
 
   /** The commit that wrote it is on disk. */
   show(record: LaneRecord): void {
     record.isWritten = true;
-    this.messages += record.messages;
-    this.bytes += record.bytes;
+    for (let at = record.first; at < record.first + record.count; at += 1) {
+      if (this.columns.stateOf(at) === GONE) continue;
+      this.messages += 1;
+      this.bytes += this.columns.bytesOf(at);
+    }
   }
 
   isClaimable(now: number): boolean {
@@ -49,26 +95,45 @@ export class LaneState {
     return false;
   }
 
-  /** wall ms at which the first of what is held was received; infinite when nothing is */
+  /** when the first of what is held was received; infinite when nothing is */
   oldestAt(): number {
-    for (const record of this.records()) return record.oldestAt;
-    return Number.POSITIVE_INFINITY;
+    for (const { first, count } of this.records()) {
+      for (let at = first; at < first + count; at += 1) {
+        if (this.columns.stateOf(at) < LEAVING) return this.columns.receivedAt(at);
+      }
+    }
+    return NEVER;
   }
 
-  /** The values of a record are not on disk any more: nothing can be sent of it. */
-  lose(record: LaneRecord): void {
-    this.messages -= record.messages;
-    this.bytes -= record.bytes;
-    record.live = record.free = record.messages = record.bytes = 0;
+  /** The values of a record are not on disk any more: nothing can be sent of it. Gives the bytes of each entry that is lost. */
+  lose(record: LaneRecord): number[] {
+    const lost: number[] = [];
+    for (let at = record.first; at < record.first + record.count; at += 1) {
+      const state = this.columns.stateOf(at);
+      if (state === GONE) continue;
+      const bytes = this.columns.bytesOf(at);
+      if (state < LEAVING) lost.push(bytes);
+      this.messages -= 1;
+      this.bytes -= bytes;
+      this.columns.setState(at, GONE);
+    }
+    record.live = record.free = 0;
+    return lost;
   }
 
   /** Live records with a number above `after`, in order; safe against changes in between. */
   *records(after = 0): Generator<LaneRecord> {
-    for (let at = this.#indexAfter(after); at < this.#records.length; at = this.#indexAfter(after)) {
+    let at = this.#indexAfter(after);
+    while (at < this.#records.length) {
       const record = this.#records[at]!;
-      after = record.number;
       if (record.live > 0) yield record;
+      at = this.#records[at] === record ? at + 1 : this.#indexAfter(record.number);
     }
+  }
+
+  /** As `columns.visitHeld`, for the whole lane. */
+  visitHeld(visit: (stream: number, sequence: number) => void): void {
+    for (const { live, first, count } of this.#records) if (live > 0) this.columns.visitHeld(first, count, visit);
   }
 
   recordKey(number: number): string {

@@ -1,30 +1,44 @@
 import type { ByteCache } from './byte-cache.ts';
-import { LaneRecord } from './lane-record.ts';
+import type { LaneRecord } from './lane-record.ts';
 import type { LaneState } from './lane-state.ts';
 import { encodeRecord, splitIntoRecords } from './record.ts';
+import type { Share } from './shares.ts';
+import type { SpoolContents } from './spool-contents.ts';
 import type { Op } from './store.ts';
+import type { Streams } from './streams.ts';
 import type { SpoolEntry } from './types.ts';
 
 export interface Placed {
   readonly lane: LaneState;
   readonly record: LaneRecord;
+  readonly entries: readonly SpoolEntry[];
   readonly ops: readonly Op[];
 }
 
-/** New records at the end of their lanes, in the order of the entries. */
-export function place(lanes: readonly LaneState[], entries: readonly SpoolEntry[], cache: ByteCache): Placed[] {
-  return lanes.flatMap((lane) => {
+/** New records at the end of their lanes, in the order of the entries; a record holds messages of one child only. */
+export function place(contents: SpoolContents, entries: readonly SpoolEntry[], cache: ByteCache): Placed[] {
+  return contents.lanes.flatMap((lane) => {
     const own = entries.filter((entry) => entry.lane === lane.lane);
-    return splitIntoRecords(own).map((group) => placeRecord(lane, group, cache));
+    return [...Map.groupBy(own, ({ via }) => via)].flatMap(([via, ofChild]) =>
+      splitIntoRecords(ofChild).map((group) =>
+        placeRecord(lane, group, contents.shares.of(via), { streams: contents.streams, cache }),
+      ),
+    );
   });
 }
 
-function placeRecord(lane: LaneState, entries: readonly SpoolEntry[], cache: ByteCache): Placed {
+function placeRecord(
+  lane: LaneState,
+  entries: readonly SpoolEntry[],
+  share: Share,
+  { streams, cache }: { streams: Streams; cache: ByteCache },
+): Placed {
   const number = lane.next++;
-  const record = new LaneRecord(number, entries);
   const key = lane.recordKey(number);
   const value = encodeRecord(entries);
+  const record = lane.newRecord(number, entries, share, streams);
   lane.append(record);
+  lane.putInOrder(record);
   cache.add(key, value);
-  return { lane, record, ops: [{ type: 'put', key, value }, lane.metaOp()] };
+  return { lane, record, entries, ops: [{ type: 'put', key, value }, lane.metaOp()] };
 }

@@ -9,10 +9,13 @@ import type { SpoolEntry } from './types.ts';
 export class RecordReader {
   readonly #store: Store;
   readonly #cache: ByteCache;
+  readonly #onLost: (record: LaneRecord, bytes: readonly number[]) => void;
 
-  constructor(store: Store, cache: ByteCache) {
+  /** `onLost` is told the bytes of each entry that cannot be read any more. */
+  constructor(store: Store, cache: ByteCache, onLost: (record: LaneRecord, bytes: readonly number[]) => void) {
     this.#store = store;
     this.#cache = cache;
+    this.#onLost = onLost;
   }
 
   async read(lane: LaneState, record: LaneRecord): Promise<readonly SpoolEntry[]> {
@@ -32,7 +35,7 @@ export class RecordReader {
       code: 'BH-E-SPOOL-GAP',
       detail: `${lane.recordKey(record.number)} is missing, ${record.live} messages`,
     });
-    lane.lose(record);
+    this.#onLost(record, lane.lose(record));
     return [];
   }
 }

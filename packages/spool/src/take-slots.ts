@@ -1,10 +1,10 @@
-import type { Slot } from './eviction.ts';
-import { FREE, type LaneRecord } from './lane-record.ts';
+import { FREE } from './entry-columns.ts';
+import { bytesAt, type Slot } from './eviction.ts';
+import type { LaneRecord } from './lane-record.ts';
 import type { LaneState } from './lane-state.ts';
-import { entryBytes } from './record.ts';
 import type { SpoolEntry } from './types.ts';
 
-/** What is past its time is looked at again after this long: the wall clock may have been wrong. */
+/** What is past its time and was not taken out yet is looked at again after this long. */
 const EXPIRED_WAIT_MS = 60_000;
 
 /**
@@ -22,10 +22,10 @@ export async function takeSlots(
   try {
     for (const record of lane.records()) {
       if (!record.isWritten || slots.length >= budget.maxMessages) break;
-      if (!record.isClaimable(now)) continue;
+      if (!record.isClaimable(now) || !hasDue(record, now)) continue;
       for (const [index, entry] of (await read(record)).entries()) {
-        if (!isDue(record, index, entry, now)) continue;
-        bytes += entryBytes(entry);
+        if (!isDue(record, index, now)) continue;
+        bytes += bytesAt({ record, index });
         if (slots.length > 0 && (slots.length >= budget.maxMessages || bytes > budget.maxBytes)) return slots;
         record.setInFlight(index);
         lane.inFlight += 1;
@@ -40,9 +40,14 @@ export async function takeSlots(
   }
 }
 
-function isDue(record: LaneRecord, index: number, entry: SpoolEntry, now: number): boolean {
+function hasDue(record: LaneRecord, now: number): boolean {
+  for (let index = 0; index < record.count; index += 1) if (isDue(record, index, now)) return true;
+  return false;
+}
+
+function isDue(record: LaneRecord, index: number, now: number): boolean {
   if (record.stateOf(index) !== FREE || record.isWaiting(index, now)) return false;
-  if ((entry.expiresAt ?? Number.POSITIVE_INFINITY) > now) return true;
+  if (record.columns.expiresAt(record.first + index) > now) return true;
   record.setWait(index, now + EXPIRED_WAIT_MS);
   return false;
 }

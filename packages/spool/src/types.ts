@@ -75,6 +75,22 @@ export interface LoadReport {
   readonly damaged: readonly string[];
 }
 
+/** Sequences of one source, epoch and lane that this spool still holds; fewer `messages` than to − from + 1: with holes. */
+export interface HoldingsRange {
+  readonly source: string;
+  readonly epoch: string;
+  readonly lane: Lane;
+  readonly from: number;
+  readonly to: number;
+  readonly messages: number;
+}
+
+export interface Holdings {
+  readonly ranges: readonly HoldingsRange[];
+  /** there were more than the limit: some streams are missing */
+  readonly truncated: boolean;
+}
+
 /** A message that was given up, kept for people to look at. */
 export interface DeadLetter {
   readonly number: number;
@@ -94,11 +110,12 @@ export interface StagedEntries extends Change {
 export interface Spool {
   load(): Promise<LoadReport>;
   /**
-   * Throws BH-E-SPOOL-FULL before anything is accepted. Entries may be of several lanes. `receipts` says that the entries
-   * tell what was removed: they may pass the limits by a sixteenth, so that an account can always be given.
+   * Throws BH-E-SPOOL-FULL, or BH-E-QUOTA for a child's share, before anything is accepted. Entries may be of several lanes. An
+   * older entry with the same supersede key leaves in this commit. `receipts` says that the entries tell what was removed: they
+   * may pass the limits by a sixteenth, so that an account can always be given.
    */
   stage(entries: readonly SpoolEntry[], options?: { receipts?: boolean }): StagedEntries;
-  /** Lowest lane first, then sequence [S3]. Undefined when nothing may be sent now. */
+  /** Lanes 0 to 3 strictly first, then the others by lane and age; within a lane by place [S3]. Undefined when nothing may be sent now. */
   claim(budget: { maxMessages: number; maxBytes: number }): Promise<Claim | undefined>;
   /** One settlement per entry of the claim, in order. What is removed without delivery is returned for its receipts. */
   settle(claim: Claim, settlements: readonly Settlement[]): { change: Change; removed: readonly Removed[] };
@@ -107,6 +124,15 @@ export interface Spool {
   /** What is past its time and not in flight, up to about a thousand at a time; call again while it removes some. */
   expire(now: number): { change: Change; removed: readonly Removed[] };
   depth(): SpoolDepth;
+  /** What came through one direct child. */
+  usage(via: string): { readonly messages: number; readonly bytes: number };
+  /** What is held, in flight or not, as at most `limit` ranges. */
+  holdings(limit: number): Holdings;
+  /**
+   * What the parent's clock says, wall ms, as often as it is heard. The first time after a start it corrects how long this
+   * component believes to have been off; until then, a minute at most, nothing that was held before is expired.
+   */
+  noteParentTime(parentNow: number): void;
   /** Oldest first; `after` is a dead letter's number, exclusive. */
   deadLetters(options?: { after?: number; limit?: number }): Promise<readonly DeadLetter[]>;
   deadLetter(number: number): Promise<DeadLetter | undefined>;

@@ -45,10 +45,11 @@ async function memoryDisk(): Promise<Disk> {
 
 const disks = { LevelStore: levelDisk, MemoryStore: memoryDisk };
 
-class WallClock implements Clock {
-  wall = 1_000;
-  now = (): number => this.wall;
-  monotonic = systemClock.monotonic;
+/** Begins at 1,000; moves when told to, wall and monotonic time together. */
+class StillClock implements Clock {
+  time = 1_000;
+  now = (): number => this.time;
+  monotonic = (): number => this.time;
   after = systemClock.after;
   sleep = systemClock.sleep;
 }
@@ -68,14 +69,14 @@ async function storeSubject(disk: Disk): Promise<StoreSubject> {
   };
 }
 
-async function spoolSubject(disk: Disk, limits: SpoolLimits, clock = new WallClock()): Promise<SpoolSubject> {
+async function spoolSubject(disk: Disk, limits: SpoolLimits, clock = new StillClock()): Promise<SpoolSubject> {
   const store = await disk.open();
   const spool = new LaneQueue({ store, clock, prefix: 'up', ...limits });
   await spool.load();
   return {
     spool,
     store,
-    setNow: (now) => (clock.wall = now),
+    setNow: (now) => (clock.time = now),
     async reopen() {
       await store.stop();
       return spoolSubject(disk, limits, clock);
@@ -87,7 +88,7 @@ async function spoolSubject(disk: Disk, limits: SpoolLimits, clock = new WallClo
   };
 }
 
-async function mailboxSubject(disk: Disk, clock = new WallClock()): Promise<MailboxSubject> {
+async function mailboxSubject(disk: Disk, clock = new StillClock()): Promise<MailboxSubject> {
   const store = await disk.open();
   const quotas = { quotaBytes: 1_000_000, quotaMessages: 1_000 };
   const mailboxes = new LevelMailboxes({ store, clock, random: systemRandom, prefix: 'down', ...quotas });
@@ -100,7 +101,7 @@ async function mailboxSubject(disk: Disk, clock = new WallClock()): Promise<Mail
     mailboxes,
     put: (owners, message) => commit(mailboxes.stagePut(owners, message)),
     expire: (now) => commit(mailboxes.expire(now).change),
-    setNow: (now) => (clock.wall = now),
+    setNow: (now) => (clock.time = now),
     async reopen() {
       await store.stop();
       return mailboxSubject(disk, clock);
