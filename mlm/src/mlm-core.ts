@@ -3,7 +3,7 @@ import type { StatusNode } from '@backhaul/envelope';
 import { loadModules, ModuleChain } from '@backhaul/modules';
 import type { Clock, Logger, Metrics, Random } from '@backhaul/runtime';
 import { LaneQueue, LevelMailboxes, type Removed, SeenIntervals, SequenceCounter, type Store } from '@backhaul/spool';
-import { Outbox } from '@backhaul/transport';
+import { EpochWatch, Outbox } from '@backhaul/transport';
 import { Aggregation } from './aggregation/aggregation.ts';
 import { AggregationWindows } from './aggregation/windows.ts';
 import { BackChannel } from './back-channel/back-channel.ts';
@@ -53,7 +53,12 @@ export function mlmCore(around: MlmSurroundings) {
   const saidDown = new SequenceCounter({ store, random, prefix: 'said-down' });
   const onRemoved = (removed: readonly Removed[]) => rejections.stage(removed);
   const own = new Outbox({ self, numbering, spool, clock, random, onRemoved });
-  const membership = new Membership({ self, store, onRevoked: around.onRevoked });
+  const epochs = new EpochWatch();
+  const onRevoked = (child: string): void => {
+    epochs.forget(child);
+    around.onRevoked(child);
+  };
+  const membership = new Membership({ self, store, onRevoked });
   const marks = new DownMarks({ store });
   const untold = metrics.counter(
     'rejections_untold_total',
@@ -74,19 +79,19 @@ export function mlmCore(around: MlmSurroundings) {
   const onMerged = (count: number): void => counts.merged(count);
   const windows = new AggregationWindows({ aggregation, modules, own, store, clock, logger, onMerged });
   const forward = {
-    ...{ self, clock, store, spool, seen, membership, modules, aggregation, own, transfers, logger },
+    ...{ self, clock, store, spool, seen, epochs, membership, modules, aggregation, own, transfers, logger },
     ...{ rejections, custody: config.custody, relay: around.relay, poison: new PoisonCounts(), metrics: counts },
   };
   const handler = new MlmHandler({ forward, mailboxes, seen, transfers, windows, clock });
   const heardAt = (child: string) => handler.heardAt(child);
   const status = (): StatusNode =>
-    statusTree({ self, membership, mailboxes, spool, parent: around.parent, modules, heardAt, clock });
+    statusTree({ self, membership, mailboxes, spool, parent: around.parent, modules, epochs, heardAt, clock });
   const description = { status, configuration: () => config };
   const parts = { self, store, spool, mailboxes, membership, marks, own, transfers, clock, logger };
   const downward = new BackChannel({ ...parts, description });
   const housekeeping = new Housekeeping(parts);
   const state = new MlmState({ ...parts, dataDirectory: config.dataDirectory, numbering, saidDown, seen, aggregation });
-  registerGauges(metrics, { store, spool, mailboxes, membership, aggregation, modules, clock });
+  registerGauges(metrics, { epochs, store, spool, mailboxes, membership, aggregation, modules, clock });
   return {
     ...{ spool, numbering, seen, mailboxes, own, membership, marks, aggregation, modules },
     ...{ transfers, windows, handler, downward, housekeeping, state, status },

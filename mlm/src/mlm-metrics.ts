@@ -1,10 +1,12 @@
 import type { ModuleChain } from '@backhaul/modules';
 import type { Clock, CounterHandle, Metrics } from '@backhaul/runtime';
 import type { Mailboxes, Spool, Store } from '@backhaul/spool';
+import type { EpochWatch } from '@backhaul/transport';
 import type { Aggregation } from './aggregation/aggregation.ts';
 import type { Membership } from './membership/membership.ts';
 
 export interface MlmGauges {
+  readonly epochs: Pick<EpochWatch, 'clones'>;
   readonly store: Store;
   readonly spool: Spool;
   readonly mailboxes: Mailboxes;
@@ -21,7 +23,7 @@ export interface ArtifactCounters {
 
 /** The figures that are read when somebody asks for them. */
 export function registerGauges(metrics: Metrics, parts: MlmGauges): void {
-  const { store, spool, mailboxes, membership, aggregation, modules, clock } = parts;
+  const { epochs, store, spool, mailboxes, membership, aggregation, modules, clock } = parts;
   metrics.gauge('spool_messages', 'messages waiting for the parent', () => spool.depth().messages);
   metrics.gauge('spool_bytes', 'bytes waiting for the parent', () => spool.depth().bytes);
   metrics.gauge('spool_dead_letters', 'messages the parent refused for good', () => spool.depth().deadLetters);
@@ -32,6 +34,7 @@ export function registerGauges(metrics: Metrics, parts: MlmGauges): void {
   metrics.gauge('held_messages', 'messages held for aggregation', () => aggregation.messages);
   metrics.gauge('held_aggregates', 'aggregates that are being collected', () => aggregation.groups);
   metrics.gauge('store_syncs', 'synced writes of the store since it was opened', () => store.stats().syncs);
+  metrics.gauge('cloned_children', 'children of whom two live components speak', () => epochs.clones().length);
   const children = () => membership.tree.children.filter(({ state }) => state === 'active');
   metrics.labelledGauge('mailbox_messages', 'messages waiting for a child', ['child'], () =>
     children().map(({ id }) => ({ labels: { child: id }, value: mailboxes.depth(id).messages })),

@@ -46,8 +46,11 @@ export class MlmHandler implements RelayHandler {
     return verdicts;
   }
 
+  /** In order of appearance; a child that finds its own epoch superseded begins a new one. */
   marks(peer: Peer): readonly Mark[] {
-    return this.#options.seen.marks(peer.identity.id) as readonly Mark[];
+    const { seen } = this.#options;
+    const newest = seen.newestEpoch(peer.identity.id);
+    return seen.marks(peer.identity.id).map((mark) => ({ ...(mark as Mark), newest: mark.epoch === newest }));
   }
 
   artifact(peer: Peer, sha256: string): Promise<ArtifactFile> {

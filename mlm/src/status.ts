@@ -2,7 +2,7 @@ import type { StatusNode } from '@backhaul/envelope';
 import type { ModuleChain } from '@backhaul/modules';
 import { type Clock, VERSION } from '@backhaul/runtime';
 import type { Mailboxes, Spool } from '@backhaul/spool';
-import type { UplinkStatus } from '@backhaul/transport';
+import type { EpochWatch, UplinkStatus } from '@backhaul/transport';
 import type { Membership } from './membership/membership.ts';
 
 /** How it goes with the parent. */
@@ -15,6 +15,7 @@ export interface StatusOptions {
   readonly spool: Spool;
   readonly parent: () => ParentHealth;
   readonly modules: Pick<ModuleChain, 'status'>;
+  readonly epochs: Pick<EpochWatch, 'isClone'>;
   readonly heardAt: (id: string) => number | undefined;
   readonly clock: Clock;
 }
@@ -48,15 +49,23 @@ function troubles({ parent, modules }: StatusOptions): string[] {
   return [...line, ...out.map(({ name, lastFault }) => `module ${name} was taken out: ${lastFault}`)];
 }
 
-function childNode({ mailboxes, heardAt }: StatusOptions, { id, kind }: { id: string; kind: string }): StatusNode {
-  const heard = heardAt(id);
-  const waiting = mailboxes.depth(id).messages;
+function childNode(options: StatusOptions, { id, kind }: { id: string; kind: string }): StatusNode {
+  const heard = options.heardAt(id);
   return {
     kind: kind === 'mlm' ? 'mlm' : 'proxy',
     id,
-    state: heard === undefined ? 'unknown' : 'ok',
+    ...childState(options, id, heard),
     ...(heard === undefined ? {} : { heardAt: heard }),
-    detail: heard === undefined ? 'not heard since this MLM started' : `${waiting} messages in its mailbox`,
     children: [],
   };
+}
+
+function childState(
+  { mailboxes, epochs }: StatusOptions,
+  id: string,
+  heard: number | undefined,
+): Pick<StatusNode, 'state' | 'detail'> {
+  if (epochs.isClone(id)) return { state: 'failed', detail: 'two live components speak with this identity' };
+  if (heard === undefined) return { state: 'unknown', detail: 'not heard since this MLM started' };
+  return { state: 'ok', detail: `${mailboxes.depth(id).messages} messages in its mailbox` };
 }

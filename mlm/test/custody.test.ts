@@ -43,7 +43,7 @@ describe('custody', () => {
     await mlm.crash();
     expect(await mlm.send(P1, messages(2))).to.deep.equal([accepted, accepted]);
     expect(mlm.relayed).to.have.length(2);
-    expect(through()).to.deep.include({ source: P1, epoch: EPOCH, lane: 6, through: 2 });
+    expect(through()).to.deep.include({ source: P1, epoch: EPOCH, lane: 6, through: 2, newest: true });
   });
 
   it('nothing is seen before the parent has accepted: after a crash in between it is sent again', async () => {
@@ -75,7 +75,7 @@ describe('custody', () => {
     ];
     mlm.relay = async () => verdicts;
     expect(await mlm.send(P1, messages(3))).to.deep.equal(verdicts);
-    expect(through()).to.deep.equal([{ source: P1, epoch: EPOCH, lane: 6, through: 1 }]);
+    expect(through()).to.deep.equal([{ source: P1, epoch: EPOCH, lane: 6, through: 1, newest: true }]);
     expect(mlm.core.spool.depth().messages).to.equal(0);
   });
 

@@ -36,6 +36,7 @@ describe('forward path', () => {
       'checkSource',
       'refuseLoops',
       'dropSeen',
+      'checkEpoch',
       'dropExpired',
       'settleReceipts',
       'noteTransfers',
@@ -199,6 +200,7 @@ describe('forward path', () => {
       epoch: EPOCH,
       lane: 6,
       through: 5,
+      newest: true,
     });
     expect(tombstones(await mlm.forwarded())).to.deep.equal([gone]);
   });

@@ -1,6 +1,6 @@
 import { type EventContent, readContent, readStatus } from '@backhaul/envelope';
 import { silentLogger } from '@backhaul/runtime';
-import { Heartbeat } from '@backhaul/transport';
+import { EpochWatch, Heartbeat } from '@backhaul/transport';
 import { expect } from 'chai';
 import { statusTree } from '../src/status.ts';
 import { MLM, messages, P1, PROXIES, TestMlm } from './test-mlm.ts';
@@ -57,7 +57,15 @@ describe('what an MLM says of itself', () => {
       lastFault: 'Error: broken',
     };
     const root = statusTree({
-      ...{ self: MLM, membership, mailboxes, spool, clock: mlm.clock, heardAt: () => undefined },
+      ...{
+        self: MLM,
+        membership,
+        mailboxes,
+        spool,
+        clock: mlm.clock,
+        epochs: new EpochWatch(),
+        heardAt: () => undefined,
+      },
       modules: { status: () => [taken] },
       parent: () => ({
         connected: false,
@@ -72,7 +80,15 @@ describe('what an MLM says of itself', () => {
   it('is not degraded before its parent has been asked', () => {
     const { membership, mailboxes, spool } = mlm.core;
     const root = statusTree({
-      ...{ self: MLM, membership, mailboxes, spool, clock: mlm.clock, heardAt: () => undefined },
+      ...{
+        self: MLM,
+        membership,
+        mailboxes,
+        spool,
+        clock: mlm.clock,
+        epochs: new EpochWatch(),
+        heardAt: () => undefined,
+      },
       modules: { status: () => [] },
       parent: () => ({ connected: false }),
     });

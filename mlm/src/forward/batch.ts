@@ -1,7 +1,7 @@
 import type { Message, Tombstone, Verdict } from '@backhaul/envelope';
-import type { ErrorCode } from '@backhaul/runtime';
+import type { BackhaulError, ErrorCode } from '@backhaul/runtime';
 import type { Change } from '@backhaul/spool';
-import type { Peer } from '@backhaul/transport';
+import type { Draft, Peer } from '@backhaul/transport';
 import type { HoldingPlanner } from '../aggregation/aggregation.ts';
 import type { SeenRange } from './ranges.ts';
 
@@ -43,6 +43,8 @@ export class Batch {
   /** ranges that a receipt from below speaks of: they will not come any more */
   readonly settled: SeenRange[] = [];
   readonly lost: Lost[] = [];
+  /** what this component says itself because of what arrived */
+  readonly notices: Draft[] = [];
   readonly changes: Change[] = [];
 
   constructor(peer: Peer, messages: readonly Message[], now: number, holding: HoldingPlanner) {
@@ -76,4 +78,10 @@ export function refuse(
 ): void {
   item.fate = 'refused';
   item.refusal = { accepted: false, code, ...why };
+}
+
+/** Refused for a retry, with the wait that the error tells. */
+export function refuseWith(item: Item, { code, detail, retryable, retryAfterMs }: BackhaulError): void {
+  const wait = retryAfterMs === undefined ? {} : { waitMs: retryAfterMs };
+  refuse(item, code, { ...(detail === undefined ? {} : { detail }), retryable, ...wait });
 }

@@ -1,7 +1,7 @@
 import type { ModuleChain } from '@backhaul/modules';
 import type { Clock, Logger } from '@backhaul/runtime';
 import type { Seen, Spool, Store } from '@backhaul/spool';
-import type { Outbox } from '@backhaul/transport';
+import type { EpochWatch, Outbox } from '@backhaul/transport';
 import type { Aggregation } from '../aggregation/aggregation.ts';
 import type { LateRejections } from '../back-channel/late-rejections.ts';
 import type { Membership } from '../membership/membership.ts';
@@ -19,6 +19,7 @@ export interface ForwardContext {
   readonly store: Store;
   readonly spool: Spool;
   readonly seen: Seen;
+  readonly epochs: EpochWatch;
   readonly membership: Membership;
   readonly modules: ModuleChain;
   readonly aggregation: Aggregation;

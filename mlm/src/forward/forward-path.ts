@@ -5,7 +5,7 @@ import { noteTransfers, runModules } from './ask-modules.ts';
 import { Batch } from './batch.ts';
 import { chooseCustody, relayOn } from './custody.ts';
 import type { ForwardContext } from './forward-context.ts';
-import { dropExpired, dropSeen } from './known-messages.ts';
+import { checkEpoch, dropExpired, dropSeen } from './known-messages.ts';
 import { concernsAll, oneByOne } from './one-by-one.ts';
 import { refuseWithoutRoom } from './room.ts';
 import { checkSource, refuseLoops } from './sender-checks.ts';
@@ -21,6 +21,7 @@ export const FORWARD_STAGES = [
   checkSource,
   refuseLoops,
   dropSeen,
+  checkEpoch,
   dropExpired,
   settleReceipts,
   noteTransfers,

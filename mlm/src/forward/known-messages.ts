@@ -1,5 +1,6 @@
 import { expiryHere } from '@backhaul/envelope';
-import { type Batch, refuse } from './batch.ts';
+import { type Draft, epochRefusal } from '@backhaul/transport';
+import { type Batch, refuse, refuseWith } from './batch.ts';
 import type { ForwardContext } from './forward-context.ts';
 import { tombstone } from './tombstone.ts';
 
@@ -20,6 +21,32 @@ export function dropSeen({ seen }: ForwardContext, batch: Batch): void {
   }
 }
 
+/**
+ * Of a direct child only the epoch that took over last may speak: what an older copy of it says, or two of it, is refused until it
+ * has begun anew. Fencing stands here alone: what its older epoch sent before may still be on its way through other hops.
+ */
+export function checkEpoch(context: ForwardContext, batch: Batch): void {
+  const { seen, epochs, clock, logger } = context;
+  const child = batch.peer.identity.id;
+  const newest = seen.newestEpoch(child);
+  for (const item of batch.open()) {
+    const { source, epoch } = item.message.header;
+    if (source !== child || (epoch === newest && !epochs.isClone(child))) continue;
+    const wasClone = epochs.isClone(child);
+    const known = seen.marks(child).some((mark) => mark.epoch === epoch);
+    const judgement = epochs.judge(child, epoch, { newest, known }, clock.monotonic());
+    if (judgement === 'clone' && !wasClone) {
+      logger.error(
+        { child, epoch, newest },
+        'two live components speak with the identity of a child: neither is taken',
+      );
+      batch.notices.push(cloneNotice(child, batch.now));
+    }
+    const refusal = epochRefusal(judgement, epoch);
+    if (refusal !== undefined) refuseWith(item, refusal);
+  }
+}
+
 /** Past its time: accepted, and accounted for by a tombstone. */
 export function dropExpired({ self }: ForwardContext, batch: Batch): void {
   for (const item of batch.items) {
@@ -32,4 +59,15 @@ export function dropExpired({ self }: ForwardContext, batch: Batch): void {
     batch.tombstones.push(tombstone(item, 'expired', undefined, self));
     batch.lost.push({ item, reason: 'expired' });
   }
+}
+
+function cloneNotice(child: string, now: number): Draft {
+  const text = `two live components speak with the identity ${child}; neither is taken until one is stopped and it is enrolled anew`;
+  return {
+    lane: 2,
+    classification: 'infrastructure-administration',
+    class: 'infrastructure',
+    subclass: 'notice',
+    content: { type: 'event', eventId: 'clone', severity: 'critical', instance: child, occurredAt: now, text },
+  };
 }

@@ -17,7 +17,7 @@ export function spoolBatch(context: ForwardContext, batch: Batch): void {
   const aggregates = holding.closed.flatMap((group) => aggregateDrafts(modules, group, now, newId));
   const receipts = receiptDrafts([...batch.tombstones, ...holdingTombstones(holding, self)]);
   const entries = batch.open().map((item) => entryOf(item, batch));
-  const staged = stageWithin(context, [...receipts, ...aggregates], entries);
+  const staged = stageWithin(context, [...receipts, ...batch.notices, ...aggregates], entries);
   if (staged instanceof BackhaulError) {
     batch.takeNothing((item) => refuseForRoom(item, staged));
     return;
