@@ -39,6 +39,7 @@ describe('epochs of a direct child', () => {
   });
 
   it('stands at the direct parent only: older epochs of those further down may still be on their way', async () => {
+    for (const n of [1, 2]) await say(n, 1, M2);
     await say(1, 1, M2, P2);
     await say(2, 1, M2, P2);
     expect(await say(1, 2, M2, P2)).to.deep.equal(accepted);
