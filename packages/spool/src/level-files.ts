@@ -1,4 +1,4 @@
-import { mkdir, open, rename } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Clock } from '@backhaul/runtime';
 import { Level } from 'level';
@@ -6,7 +6,9 @@ import { DirectoryLock } from './directory-lock.ts';
 import { describeError, isDamage } from './level-errors.ts';
 import { droppedLines } from './level-log.ts';
 import { LevelValues } from './level-values.ts';
-import { mendCurrent } from './mend-current.ts';
+import { isHeadless, mendCurrent } from './mend-current.ts';
+import { finishPutInPlace, syncDirectory } from './put-in-place.ts';
+import { rescue } from './rescue.ts';
 import { salvage } from './salvage.ts';
 import type { Database } from './scan-pages.ts';
 import { StartCount } from './start-count.ts';
@@ -45,7 +47,7 @@ export class LevelFiles {
     this.#writeBufferSize = options.writeBufferSize;
     this.#report = options.report;
     this.#lock = new DirectoryLock(join(options.directory, 'lock'));
-    this.#mark = new TailMark(join(options.directory, 'tail.mark'));
+    this.#mark = new TailMark(join(options.directory, 'tail.mark'), options.clock);
     this.#starts = new StartCount(join(options.directory, 'starts'));
   }
 
@@ -58,6 +60,7 @@ export class LevelFiles {
   async begin(): Promise<void> {
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
     await this.#lock.acquire();
+    await finishPutInPlace(this.#db);
     if ((await this.#starts.next()) < VERIFY_AT_START) return;
     const found = await verifyTables(this.#db); // LevelDB does not check them, and would end the process over them
     for (const detail of found) this.#report({ code: 'BH-E-SPOOL-DAMAGED', detail });
@@ -68,7 +71,7 @@ export class LevelFiles {
   async open(): Promise<void> {
     const mended = await mendCurrent(this.#db);
     if (mended !== undefined) this.#report({ code: 'BH-E-SPOOL-DAMAGED', detail: mended });
-    this.#database = await this.#openOrSetAside();
+    this.#database = await this.#openOrRescue();
     try {
       this.#values = await this.#verify(this.#database);
     } catch (error) {
@@ -94,7 +97,7 @@ export class LevelFiles {
     const database = this.#database;
     this.#database = undefined;
     this.#values = undefined;
-    this.#mark.close();
+    await this.#mark.close();
     this.#names.close();
     await database?.close();
   }
@@ -109,14 +112,21 @@ export class LevelFiles {
     return join(this.#directory, 'db');
   }
 
-  async #openOrSetAside(): Promise<Database> {
+  async #openOrRescue(): Promise<Database> {
+    if (await isHeadless(this.#db)) await this.#rescue(new Error('it has no manifest'));
     try {
       return await this.#openLevel(this.#db);
     } catch (error) {
       if (!isDamage(error)) throw error;
-      await rename(this.#db, this.#keepAs(error));
+      await this.#rescue(error);
       return this.#openLevel(this.#db);
     }
+  }
+
+  async #rescue(cause: unknown): Promise<void> {
+    const { entries, damaged } = await rescue(this.#db, this.#keepAs(cause), (directory) => this.#openLevel(directory));
+    const detail = `${entries} values were read from its tables and logs; ${damaged} of their blocks could not be`;
+    this.#report({ code: 'BH-E-SPOOL-DAMAGED', detail });
   }
 
   async #openLevel(directory: string): Promise<Database> {
@@ -127,22 +137,30 @@ export class LevelFiles {
   }
 
   async #verify(database: Database): Promise<LevelValues> {
-    for (const path of [this.#db, this.#directory, dirname(this.#directory)]) await syncDirectory(path); // [R9]
     this.#names.open(this.#db);
     const dropped = await droppedLines(this.#db); // [R5]
     for (const detail of dropped) this.#report({ code: 'BH-E-SPOOL-GAP', detail });
     const values = new LevelValues(database, this.#report);
     await this.#compareTail(values);
+    for (const path of [this.#db, this.#directory, dirname(this.#directory)]) await syncDirectory(path); // [R9]
     return values;
   }
 
   async #compareTail(values: LevelValues): Promise<void> {
     const commits = await values.loadCommits();
     const marked = this.#mark.open();
-    if (commits >= marked) return;
-    const detail = `the database ends at commit ${commits}, acknowledged were ${marked}`;
-    this.#report({ code: 'BH-E-SPOOL-GAP', detail });
-    this.#mark.write(commits);
+    if (marked === commits) return;
+    if (marked === undefined && commits > 0)
+      this.#report({
+        code: 'BH-E-SPOOL-DAMAGED',
+        detail: 'tail.mark cannot be read; whether the end of the log is missing is not known',
+      });
+    if (marked !== undefined && marked > commits)
+      this.#report({
+        code: 'BH-E-SPOOL-GAP',
+        detail: `the database ends at commit ${commits}, acknowledged were ${marked}`,
+      });
+    this.#mark.writeNow(commits);
   }
 
   /** Damaged files are kept for a person, and work goes on without them: loudly. */
@@ -151,14 +169,5 @@ export class LevelFiles {
     const detail = `the database is damaged (${describeError(error)}); kept as ${path}`;
     this.#report({ code: 'BH-E-SPOOL-DAMAGED', detail });
     return path;
-  }
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, 'r');
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
   }
 }

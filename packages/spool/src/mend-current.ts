@@ -21,3 +21,9 @@ export async function mendCurrent(databaseDirectory: string): Promise<string | u
   await rename(`${current}.new`, current);
   return `CURRENT named no manifest; it names ${newest} again`;
 }
+
+/** Tables or logs without any manifest: LevelDB would begin an empty database over them, and delete them. */
+export async function isHeadless(databaseDirectory: string): Promise<boolean> {
+  const names = await readdir(databaseDirectory).catch(() => []);
+  return names.some((name) => /\.(ldb|log)$/.test(name)) && !names.some((name) => name.startsWith('MANIFEST-'));
+}

@@ -1,4 +1,4 @@
-import { rename, rm } from 'node:fs/promises';
+import { clearFresh, putInPlace } from './put-in-place.ts';
 import { type Database, scanPages } from './scan-pages.ts';
 
 /**
@@ -11,8 +11,7 @@ export async function salvage(
   keptAs: string,
   openDatabase: (directory: string) => Promise<Database>,
 ): Promise<void> {
-  const fresh = `${directory}.new`;
-  await rm(fresh, { recursive: true, force: true });
+  const fresh = await clearFresh(directory);
   const [from, to] = [await openDatabase(directory), await openDatabase(fresh)];
   try {
     for await (const page of scanPages(from, {}, () => {})) {
@@ -25,6 +24,5 @@ export async function salvage(
     await from.close();
     await to.close();
   }
-  await rename(directory, keptAs);
-  await rename(fresh, directory);
+  await putInPlace(directory, keptAs);
 }

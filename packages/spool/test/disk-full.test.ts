@@ -27,7 +27,6 @@ describe('a full disk (E1)', function () {
     const child = new Child('./disk-full-writer.ts', [kind, directory, String(bytes)]);
     try {
       await child.saw('ready');
-      if (kind === 'guarded') await systemClock.sleep(100); // the ballast is made after the start
       await disk.fill(300 * KIB);
       child.say('write');
       await child.saw('failed');

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { readdir, readFile, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { silentLogger, systemClock } from '@backhaul/runtime';
 import { LevelStore, type LevelStoreOptions } from '@backhaul/spool';
@@ -102,9 +102,38 @@ describe('LevelStore guards', () => {
     expect((await openStore()).findings()).to.deep.equal([]);
   });
 
-  it('a torn tail mark is no reason to report', async () => {
+  it('R6: a torn tail mark leaves the one before it, and is no reason to report', async () => {
     await filled(3);
-    await flip(join(directory, 'tail.mark'), 0.7);
+    const mark = await readFile(join(directory, 'tail.mark'));
+    await writeFile(join(directory, 'tail.mark'), mark.fill(0, 512 + 8));
+    expect((await openStore()).findings()).to.deep.equal([]);
+  });
+
+  for (const [what, damage] of [
+    ['is gone', (path: string) => rm(path)],
+    ['is not readable', (path: string) => writeFile(path, 'nonsense')],
+  ] as const) {
+    it(`R6: a tail mark that ${what} is reported once`, async () => {
+      await filled(3);
+      await damage(join(directory, 'tail.mark'));
+      const store = await openStore();
+      expect(store.findings()[0]!.detail).to.match(/tail.mark cannot be read/);
+      await store.stop();
+      expect((await openStore()).findings()).to.deep.equal([]);
+    });
+  }
+
+  it('R9: a count of starts that cannot be removed keeps nobody from stopping', async () => {
+    const store = await openStore();
+    await rm(join(directory, 'starts'));
+    await mkdir(join(directory, 'starts'));
+    await store.stop();
+    expect((await openStore()).state).to.equal('open');
+  });
+
+  it('a database whose making was cut off is no damage', async () => {
+    await mkdir(join(directory, 'db'), { recursive: true });
+    await writeFile(join(directory, 'db', 'MANIFEST-000001'), 'half');
     expect((await openStore()).findings()).to.deep.equal([]);
   });
 
@@ -118,14 +147,43 @@ describe('LevelStore guards', () => {
     expect(keys.length).to.be.within(150, 199);
   });
 
-  it('a database that cannot be opened is kept aside, reported, and work goes on', async () => {
+  for (const [what, damage] of [
+    ['whose manifest is damaged', (path: string) => writeFile(path, 'nonsense')],
+    ['whose manifest is gone', (path: string) => rm(path)],
+  ] as const) {
+    it(`a database ${what} is kept aside and reported; what its tables and logs hold is there, and work goes on`, async () => {
+      await filled(150, 10_000);
+      await (await openStore()).stop(); // writes the log into a table
+      const store = await openStore();
+      await store.commit([put('k/0150'), { type: 'del', key: 'k/0003' }]); // and this into a log
+      await store.stop();
+      await damage(await databaseFile(/^MANIFEST/));
+      const again = await openStore();
+      expect(again.findings()[0]!.code).to.equal('BH-E-SPOOL-DAMAGED');
+      expect(again.findings()[1]!.detail).to.match(/15[01] values were read .*; 0 of their blocks could not be/);
+      expect((await readdir(directory)).some((name) => name.startsWith('db.damaged-'))).to.equal(true);
+      await again.commit([put('k/new')]);
+      const keys = await keysOf(again);
+      expect(keys).to.include.members(['k/0000', 'k/0149', 'k/0150', 'k/new']).and.not.include('k/0003');
+      expect(keys.length).to.equal(151);
+    });
+  }
+
+  it('without CURRENT and manifest LevelDB would begin anew over the tables; they are read instead', async () => {
     await filled(3);
-    await writeFile(await databaseFile(/^MANIFEST/), 'nonsense');
+    await rm(await databaseFile(/^MANIFEST/));
+    await rm(await databaseFile(/^CURRENT/));
     const store = await openStore();
-    expect(store.findings()[0]!.code).to.equal('BH-E-SPOOL-DAMAGED');
-    expect((await readdir(directory)).some((name) => name.startsWith('db.damaged-'))).to.equal(true);
-    await store.commit([put('k/new')]);
-    expect(await keysOf(store)).to.deep.equal(['k/new']);
+    expect(store.findings()).to.not.deep.equal([]);
+    expect(await keysOf(store)).to.have.length(3);
+  });
+
+  it('a crash between setting the old database aside and putting the new one in its place is finished', async () => {
+    await filled(3);
+    await rename(join(directory, 'db'), join(directory, 'db.new'));
+    const store = await openStore();
+    expect(store.findings()).to.deep.equal([]);
+    expect(await keysOf(store)).to.have.length(3);
   });
 
   it('says who holds the folder: another opening is refused', async () => {

@@ -6,6 +6,8 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
+const TRIES = 5;
+
 export interface SmallDisk {
   /** a folder on it */
   readonly path: string;
@@ -28,8 +30,19 @@ export async function smallDisk(mebibytes: number): Promise<SmallDisk> {
     path,
     free,
     fill: async (leaveBytes) => {
-      const { bavail, bsize } = await statfs(mount);
-      await writeFile(filler, Buffer.alloc(Math.max(0, bavail * bsize - leaveBytes), 1));
+      for (let left = TRIES; ; left -= 1) {
+        const { bavail, bsize } = await statfs(mount);
+        const bytes = Buffer.alloc(Math.max(0, bavail * bsize - leaveBytes), 1);
+        const isFilled = await writeFile(filler, bytes).then(
+          () => true,
+          (error) => {
+            if (left === 0) throw error;
+            return false; // somebody else took space meanwhile: measure again
+          },
+        );
+        if (isFilled) return;
+        await free();
+      }
     },
     remove: async () => {
       await run('umount', ['-l', mount]);

@@ -10,6 +10,8 @@ import { sampleEntry } from '@backhaul/spool/contract';
 import { Cores } from './cores.ts';
 import type { Inspection } from './inspector.ts';
 
+const TRIES = 3;
+
 async function inspect(directory: string): Promise<Inspection> {
   const cores = new Cores(directory);
   const begun = systemClock.monotonic();
@@ -26,13 +28,26 @@ async function inspect(directory: string): Promise<Inspection> {
   const openMs = systemClock.monotonic() - begun;
   try {
     const contents = await cores.contents();
-    await commitChanges(cores.store, [cores.up.stage([sampleEntry({ body: Buffer.alloc(100_000, 7) })])]); // service goes on
+    await goOn(cores);
     return { contents, findings: cores.store.findings().map(({ detail }) => detail), openMs };
   } catch (error) {
     const findings = cores.store.findings().map(({ detail }) => detail);
     return { contents: {}, findings, openMs, error: `opens, but: ${(error as Error).stack}` };
   } finally {
     await cores.store.stop();
+  }
+}
+
+/** Service goes on: damage that a compaction meets may refuse one commit, and heals. */
+async function goOn({ store, up }: Cores): Promise<void> {
+  for (let left = TRIES; ; left -= 1) {
+    try {
+      await commitChanges(store, [up.stage([sampleEntry({ body: Buffer.alloc(100_000, 7) })])]);
+      return;
+    } catch (error) {
+      if (left === 0 || (error as { retryable?: boolean }).retryable !== true) throw error;
+    }
+    while (store.state === 'recovering') await systemClock.sleep(1);
   }
 }
 

@@ -8,7 +8,7 @@ import { writeSync } from 'node:fs';
 import { systemClock } from '@backhaul/runtime';
 import { commitChanges } from '@backhaul/spool';
 import { Cores, SMALL_BUFFER } from './cores.ts';
-import { type Delta, SCRIPTS, type Workload } from './scripts.ts';
+import { type Delta, everything, SCRIPTS, type Workload } from './scripts.ts';
 
 const [script, directory] = process.argv.slice(2) as [string, string];
 const say = (line: string): void => void writeSync(1, `${line}\n`);
@@ -64,7 +64,7 @@ async function accepting(): Promise<void> {
 
 try {
   await open();
-  await SCRIPTS[script]!(work).catch((error: unknown) => {
+  await (SCRIPTS[script] ?? everything)(work).catch((error: unknown) => {
     if ((error as { code?: string }).code !== 'BH-E-SPOOL-FULL') throw error;
     say('refuses');
   });

@@ -4,13 +4,15 @@
  *   disk-full-writer.ts bare|guarded <directory> <value bytes>
  */
 import { once } from 'node:events';
-import { writeSync } from 'node:fs';
+import { statSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
 import { silentLogger, systemClock } from '@backhaul/runtime';
 import { LevelStore } from '@backhaul/spool';
 import { Level } from 'level';
 
 const WRITE_BUFFER = 64 * 1024 * 1024; // so that it is the log file that gets full
 const AFTER = 1_000;
+const BALLAST = 1024 * 1024;
 const [kind, directory, bytes] = process.argv.slice(2) as [string, string, string];
 const value = Buffer.alloc(Number(bytes), 'x');
 
@@ -36,12 +38,14 @@ async function guarded(): Promise<Target> {
     directory,
     clock: systemClock,
     logger: silentLogger,
-    ballastBytes: 1024 * 1024,
+    ballastBytes: BALLAST,
     reserveBytes: 0,
     reopen,
   };
   const store = new LevelStore({ ...options, writeBufferSize: WRITE_BUFFER });
   await store.start();
+  while ((statSync(join(directory, 'ballast'), { throwIfNoEntry: false })?.size ?? 0) < BALLAST)
+    await systemClock.sleep(1);
   return {
     put: (key) => store.commit([{ type: 'put', key, value }]),
     async usable() {
