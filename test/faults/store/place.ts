@@ -27,12 +27,12 @@ export async function inParallel<T>(
   for (const end of ends) if (end.status === 'rejected') throw end.reason;
 }
 
-/** About `count` of all, evenly spread; another choice for each seed and shard, all shards together without overlap. */
+/** About `count` of the shard's part of all, evenly spread; each seed begins elsewhere. */
 export function chosen<T>(
   all: readonly T[],
   { count, seed, shard }: { count: number; seed: number; shard: { index: number; of: number } },
 ): T[] {
-  const mine = all.filter((_, index) => (index + seed) % shard.of === shard.index % shard.of);
+  const mine = all.filter((_, index) => index % shard.of === shard.index % shard.of);
   if (count >= mine.length) return mine;
   const step = mine.length / count;
   const from = (seed % 97) / 97;
