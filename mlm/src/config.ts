@@ -1,5 +1,6 @@
 import { moduleConfig } from '@backhaul/modules';
 import { commonConfig } from '@backhaul/runtime';
+import type { SpoolLimits } from '@backhaul/spool';
 import { parentConfig, spoolConfig, uplinkConfig } from '@backhaul/transport';
 import { z } from 'zod';
 import { custodyConfig, custodyOf, custodyPath } from './forward/custody-config.ts';
@@ -42,7 +43,20 @@ const settings = z.strictObject({
     .describe('service modules, asked in this order about messages on their way up'),
   custody: custodyConfig.prefault({}).describe('who keeps what arrives from below until the tier above has it'),
   spool: z
-    .strictObject(spoolConfig({ maxBytes: 4096 * MIB, maxMessages: 4_000_000 }))
+    .strictObject({
+      ...spoolConfig({ maxBytes: 4096 * MIB, maxMessages: 4_000_000 }),
+      perChild: z
+        .strictObject({
+          maxBytes: positive()
+            .optional()
+            .describe('bytes; an equal share when left out, but at least a quarter of the spool'),
+          maxMessages: positive()
+            .optional()
+            .describe('messages; an equal share when left out, but at least a quarter of the spool'),
+        })
+        .prefault({})
+        .describe('what may be in the spool of what came through one direct child'),
+    })
     .prefault({})
     .describe('the durable queue towards the parent'),
   mailboxes: z
@@ -87,3 +101,23 @@ export const mlmConfig = settings.superRefine(({ custody, modules }, context) =>
 });
 
 export type MlmConfig = z.output<typeof mlmConfig>;
+
+/** However many children there are, one may always fill so much of the spool. */
+const LEAST_SHARE = 1 / 4;
+
+/** The share of one direct child, in bytes and messages, as it is now: of few children each may have as much as there is for it. */
+export function childShare(
+  { maxBytes, maxMessages, perChild }: MlmConfig['spool'],
+  children: () => number,
+): SpoolLimits {
+  const of = (whole: number): number =>
+    Math.max(1, Math.floor(whole * Math.max(LEAST_SHARE, 1 / Math.max(1, children()))));
+  return {
+    get maxBytes() {
+      return perChild.maxBytes ?? of(maxBytes);
+    },
+    get maxMessages() {
+      return perChild.maxMessages ?? of(maxMessages);
+    },
+  };
+}

@@ -9,7 +9,7 @@ import { AggregationWindows } from './aggregation/windows.ts';
 import { BackChannel } from './back-channel/back-channel.ts';
 import { DownMarks } from './back-channel/down-marks.ts';
 import { LateRejections } from './back-channel/late-rejections.ts';
-import type { MlmConfig } from './config.ts';
+import { childShare, type MlmConfig } from './config.ts';
 import type { Relay } from './forward/custody.ts';
 import { ForwardMetrics } from './forward/forward-metrics.ts';
 import { PoisonCounts } from './forward/poison.ts';
@@ -46,7 +46,8 @@ export type MlmCore = ReturnType<typeof mlmCore>;
 export function mlmCore(around: MlmSurroundings) {
   const { self, config, store, clock, random, logger, metrics } = around;
   const { maxBytes, maxMessages } = config.spool;
-  const spool = new LaneQueue({ store, clock, prefix: 'spool', maxBytes, maxMessages });
+  const perChild = childShare(config.spool, () => membership.tree.activeChildren.length);
+  const spool = new LaneQueue({ store, clock, prefix: 'spool', maxBytes, maxMessages, perChild });
   const numbering = new SequenceCounter({ store, random, prefix: 'own' });
   const seen = new SeenIntervals({ store, prefix: 'seen' });
   const mailboxes = new LevelMailboxes({ store, clock, random, prefix: 'mailbox', ...config.mailboxes });
@@ -64,7 +65,16 @@ export function mlmCore(around: MlmSurroundings) {
     'rejections_untold_total',
     'lost messages that their source was not told of, for want of room',
   );
-  const rejections = new LateRejections({ self, mailboxes, membership, numbering: saidDown, clock, random, untold });
+  const rejections = new LateRejections({
+    self,
+    store,
+    mailboxes,
+    membership,
+    numbering: saidDown,
+    clock,
+    random,
+    untold,
+  });
   const aggregation = new Aggregation({ newId: () => own.newId() });
   const modules = new ModuleChain({ modules: loadModules(config.modules), context: { self, clock, logger } });
   const counts = new ForwardMetrics(metrics);

@@ -35,7 +35,7 @@ export function registerGauges(metrics: Metrics, parts: MlmGauges): void {
   metrics.gauge('held_aggregates', 'aggregates that are being collected', () => aggregation.groups);
   metrics.gauge('store_syncs', 'synced writes of the store since it was opened', () => store.stats().syncs);
   metrics.gauge('cloned_children', 'children of whom two live components speak', () => epochs.clones().length);
-  const children = () => membership.tree.children.filter(({ state }) => state === 'active');
+  const children = () => membership.tree.activeChildren;
   metrics.labelledGauge('mailbox_messages', 'messages waiting for a child', ['child'], () =>
     children().map(({ id }) => ({ labels: { child: id }, value: mailboxes.depth(id).messages })),
   );

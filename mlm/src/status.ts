@@ -27,7 +27,7 @@ export function statusTree(options: StatusOptions): StatusNode {
   const detail = troubles(options).join('; ');
   const depth = spool.depth();
   const now = clock.now();
-  const children = membership.tree.children.filter(({ state }) => state === 'active');
+  const children = membership.tree.activeChildren;
   return {
     kind: 'mlm',
     id: self,

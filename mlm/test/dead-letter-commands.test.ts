@@ -126,7 +126,7 @@ describe('dead letters of an MLM, by command', () => {
   });
 
   it('a full spool refuses the replay and keeps the letter; the page goes on', async () => {
-    await begin({ config: { spool: { maxMessages: 64, maxBytes: 1e6 } } });
+    await begin({ config: { spool: { maxMessages: 64, maxBytes: 1e6, perChild: { maxMessages: 64 } } } });
     await refuse(messages(1));
     await mlm.send(P1, messages(64, { lane: 4 }));
     await mlm.receive([command('replay-dead-letter', { number: 1 })], ++through);

@@ -258,7 +258,7 @@ describe('forward path', () => {
   });
 
   it('what a full spool evicts for something more urgent is named by a tombstone in the same commit', async () => {
-    await begin({ config: { spool: { maxMessages: 64, maxBytes: 1e6 } } });
+    await begin({ config: { spool: { maxMessages: 64, maxBytes: 1e6, perChild: { maxMessages: 64 } } } });
     await mlm.send(P1, messages(64, { lane: 8 }));
     const before = mlm.store.stats().commits;
     expect(await mlm.send(P1, [message({ lane: 2 })])).to.deep.equal([accepted]);
@@ -273,7 +273,10 @@ describe('forward path', () => {
   });
 
   it('own messages have sequences without holes, over refusals and crashes', async () => {
-    await begin({ modules: [nics], config: { spool: { maxMessages: 4, maxBytes: 1e6 } } });
+    await begin({
+      modules: [nics],
+      config: { spool: { maxMessages: 4, maxBytes: 1e6, perChild: { maxMessages: 4 } } },
+    });
     await mlm.send(P1, messages(1, { subclass: 'interface' }));
     await mlm.crash();
     await mlm.send(P1, messages(3, {}, 2));

@@ -28,7 +28,7 @@ describe('late rejections', () => {
     (await mlm.mailbox(child)).flatMap(({ body }) => payloadOf(rejection, readContent(body)).items as Item[]);
 
   it('what the spool evicts is told to its source in the commit that removes it, and only to its source', async () => {
-    await begin({ config: { spool: { maxMessages: 64, maxBytes: 1e6 } } });
+    await begin({ config: { spool: { maxMessages: 64, maxBytes: 1e6, perChild: { maxMessages: 64 } } } });
     const instance = `${P1}.s1`;
     await mlm.send(P2, messages(10, { lane: 4, source: P2 }));
     await mlm.send(P1, messages(54, { lane: 8, instance }));

@@ -1,8 +1,29 @@
+import { commitChanges } from '@backhaul/spool';
+import type { Draft } from '@backhaul/transport';
 import { expect } from 'chai';
 import { CHILD_SHARE, HOLDING_LIMITS } from '../src/aggregation/aggregation.ts';
-import { identities, message, messages, P1, P2, TestMlm, type TestMlmOptions, tombstones } from './test-mlm.ts';
+import { childShare, mlmConfig } from '../src/config.ts';
+import {
+  identities,
+  message,
+  messages,
+  P1,
+  P2,
+  PARENT,
+  sample,
+  TestMlm,
+  type TestMlmOptions,
+  tombstones,
+} from './test-mlm.ts';
 
 const accepted = { accepted: true };
+const heartbeat: Draft = {
+  class: 'infrastructure',
+  subclass: 'heartbeat',
+  classification: 'infrastructure-administration',
+  lane: 4,
+  content: sample(),
+};
 const codes = (verdicts: readonly { code?: string; accepted: boolean }[]) =>
   verdicts.map((verdict) => (verdict.accepted ? 'accepted' : verdict.code));
 
@@ -14,7 +35,7 @@ describe('room for what arrives', () => {
   afterEach(() => mlm.close());
 
   it('an urgent message passes in the very envelope whose bulk is refused, each with its own verdict and a wait', async () => {
-    await begin({ config: { spool: { maxMessages: 64, maxBytes: 1e6 } } });
+    await begin({ config: { spool: { maxMessages: 64, maxBytes: 1e6, perChild: { maxMessages: 1000 } } } });
     await mlm.send(P1, messages(64, { lane: 8 }));
     const verdicts = await mlm.send(P1, [...messages(3, { lane: 8 }, 65), message({ lane: 2 })]);
     expect(codes(verdicts)).to.deep.equal([...Array(3).fill('BH-E-SPOOL-FULL'), 'accepted']);
@@ -27,7 +48,7 @@ describe('room for what arrives', () => {
   });
 
   it('as many of a lane are taken as there is room for, its beginning first; the rest is taken when there is room', async () => {
-    await begin({ config: { spool: { maxMessages: 10, maxBytes: 1e6 } } });
+    await begin({ config: { spool: { maxMessages: 10, maxBytes: 1e6, perChild: { maxMessages: 1000 } } } });
     const sent = messages(15);
     const verdicts = await mlm.send(P1, sent);
     expect(codes(verdicts)).to.deep.equal([...Array(10).fill('accepted'), ...Array(5).fill('BH-E-SPOOL-FULL')]);
@@ -36,13 +57,63 @@ describe('room for what arrives', () => {
     expect(identities([...first, ...(await mlm.forwarded())])).to.deep.equal(identities(sent));
   });
 
+  it('a child that floods, with emergencies too, fills its own share only: the others go on, and so do its alarms over bulk', async () => {
+    await begin({ config: { spool: { maxMessages: 100, maxBytes: 1e6, perChild: { maxMessages: 20 } } } });
+    const flood = await mlm.send(P1, messages(50, { lane: 0 }));
+    expect(codes(flood)).to.deep.equal([...Array(20).fill('accepted'), ...Array(30).fill('BH-E-QUOTA')]);
+    expect(flood[20]).to.include({ retryable: true, waitMs: 5000 });
+    expect(codes(await mlm.send(P2, messages(20, { lane: 6, source: P2 })))).to.deep.equal(Array(20).fill('accepted'));
+    const bulk = messages(3, { lane: 6, source: P2 }, 21);
+    expect(codes(await mlm.send(P2, [...bulk, message({ lane: 2, source: P2 })]))).to.deep.equal([
+      ...Array(3).fill('BH-E-QUOTA'),
+      'accepted',
+    ]);
+    await mlm.crash();
+    const [over] = await mlm.send(P1, messages(1, { lane: 0 }, 51));
+    expect(over, 'the share outlives a restart').to.include({ accepted: false, code: 'BH-E-QUOTA' });
+    const evicted = tombstones(await mlm.forwarded());
+    expect(evicted.map(({ source, lane, reason }) => ({ source, lane, reason }))).to.deep.equal([
+      { source: P2, lane: 6, reason: 'evicted' },
+    ]);
+    expect(codes(await mlm.send(P1, messages(1, { lane: 0 }, 21)))).to.deep.equal(['accepted']);
+  });
+
+  it('without a setting the children share alike, and none has less than a quarter', async () => {
+    await begin();
+    const { spool } = mlmConfig.parse({
+      dataDirectory: '/nowhere',
+      parents: [{ id: PARENT, url: 'http://127.0.0.1:1' }],
+    });
+    const shareOf = (children: number) => childShare({ ...spool, maxBytes: 4000, maxMessages: 400 }, () => children);
+    expect([0, 1, 2, 4, 100].map((children) => shareOf(children).maxBytes)).to.deep.equal([
+      4000, 4000, 2000, 1000, 1000,
+    ]);
+    expect(shareOf(100).maxMessages).to.equal(100);
+    const own = childShare({ ...spool, perChild: { maxBytes: 7, maxMessages: 8 } }, () => 3);
+    expect([own.maxBytes, own.maxMessages]).to.deep.equal([7, 8]);
+  });
+
   it('while disk space is short the whole envelope is refused, so that the child stops asking', async () => {
     await begin();
     mlm.store.accepting = false;
     const error = await mlm.send(P1, messages(3)).catch((thrown) => thrown);
     expect(error).to.have.property('code', 'BH-E-SPOOL-FULL');
+    expect(await mlm.forwarded(), 'nothing of it').to.deep.equal([]);
     mlm.store.accepting = true;
     expect(await mlm.send(P1, messages(3))).to.deep.equal(Array(3).fill(accepted));
+  });
+
+  it('with a short disk an account is still given: what expires is told upward, and so is how it goes', async () => {
+    await begin();
+    await mlm.send(P1, messages(3, { timeToLive: 1000 }));
+    mlm.store.accepting = false;
+    await mlm.clock.advance(1001);
+    await mlm.core.housekeeping.look();
+    expect(tombstones(await mlm.forwarded()).map(({ from, to, reason }) => ({ from, to, reason }))).to.deep.equal([
+      { from: 1, to: 3, reason: 'expired' },
+    ]);
+    await commitChanges(mlm.store, mlm.core.own.stageAll([heartbeat], [], { receipts: true }));
+    expect((await mlm.forwarded()).map(({ header }) => header.subclass)).to.deep.equal(['heartbeat']);
   });
 
   it('what a child makes up ends its own aggregation only: its share of the groups is used up, another child’s is not', async () => {

@@ -9,7 +9,7 @@ import {
   writeHeader,
 } from '@backhaul/envelope';
 import { type Clock, type CounterHandle, newId, type Random, TokenBucket, VERSION } from '@backhaul/runtime';
-import { type Change, joinChanges, type Numbering, type Removed } from '@backhaul/spool';
+import { type Change, joinChanges, type Numbering, type Removed, type Store } from '@backhaul/spool';
 import type { RoomyMailboxes } from '../mailbox-room.ts';
 import type { Membership } from '../membership/membership.ts';
 
@@ -26,6 +26,7 @@ const LOST: ReadonlySet<Removed['reason']> = new Set<Removed['reason']>(['expire
 export interface LateRejectionsOptions {
   /** id of this MLM */
   readonly self: string;
+  readonly store: Pick<Store, 'accepting'>;
   readonly mailboxes: RoomyMailboxes;
   readonly membership: Membership;
   /** places of what this MLM says downward */
@@ -71,15 +72,15 @@ export class LateRejections {
     return told;
   }
 
-  /** Undefined when the child's mailbox is full. */
+  /** Undefined when the child's mailbox is full, or the disk short. */
   #put(child: string, source: string, lost: readonly Removed[]): Change | undefined {
-    const { mailboxes, numbering, clock } = this.#options;
+    const { store, mailboxes, numbering, clock } = this.#options;
     const { first, change } = numbering.stage(LANE, 1);
     const header = this.#header(source, first);
     const content = jsonData({ items: lost.map((one) => this.#item(one)) });
     const headerBytes = writeHeader(header);
     const body = writeContent(content);
-    if (!mailboxes.hasRoom(child, headerBytes.length + body.length)) return undefined;
+    if (!store.accepting || !mailboxes.hasRoom(child, headerBytes.length + body.length)) return undefined;
     const now = clock.now();
     const message = { id: header.id, header: headerBytes, body, receivedAt: now, expiresAt: now + EXPIRES_MS };
     return joinChanges([change, mailboxes.stagePut([child], message)]);

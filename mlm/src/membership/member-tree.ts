@@ -16,6 +16,9 @@ const MAX_DEPTH = 16;
 export class MemberTree {
   readonly version: number;
   readonly document: MembershipDocument;
+  /** direct children, revoked ones too */
+  readonly children: readonly MemberComponent[];
+  readonly activeChildren: readonly MemberComponent[];
   readonly #self: string;
   readonly #components: ReadonlyMap<string, MemberComponent>;
   /** direct child under which a component lies */
@@ -27,16 +30,13 @@ export class MemberTree {
     this.version = document.version;
     this.document = document;
     this.#components = new Map(document.components.map((component) => [component.id, component]));
+    this.children = document.components.filter(({ parent }) => parent === self);
+    this.activeChildren = this.children.filter(({ state }) => state === 'active');
     this.#groups = new Map(Object.entries(document.groups));
     for (const { id } of document.components) {
       const child = this.#climb(id);
       if (child !== undefined) this.#childOf.set(id, child);
     }
-  }
-
-  /** Direct children, revoked ones too. */
-  get children(): MemberComponent[] {
-    return [...this.#components.values()].filter(({ parent }) => parent === this.#self);
   }
 
   component(id: string): MemberComponent | undefined {

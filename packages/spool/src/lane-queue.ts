@@ -111,7 +111,7 @@ export class LaneQueue implements Spool {
   }
 
   stage(given: readonly SpoolEntry[], options: { receipts?: boolean } = {}): StagedEntries {
-    if (!this.#store.accepting) throw refused('BH-E-SPOOL-FULL', 'disk space is short');
+    if (!this.#store.accepting && options.receipts !== true) throw refused('BH-E-SPOOL-FULL', 'disk space is short');
     const contents = this.#contents;
     for (const { lane } of given) if (contents.lanes[lane] === undefined) throw internal(`there is no lane ${lane}`);
     const { kept: entries, replaced } = newestOfEachKey(moved(given, this.#time.offset));
