@@ -12,13 +12,20 @@ export interface FarEnd {
   /** answers to commands: the uid is `<command>/<who answered>` */
   readonly answers: readonly Effect[];
   readonly explain: Explain;
+  /** members whose command has expired by the application server's own word: `<command>/<member>` */
+  readonly expired: readonly string[];
 }
 
 /** @param path the database file of an application server, running or not */
 export function readFarEnd(path: string): FarEnd {
   const database = new DatabaseSync(path, { readOnly: true, timeout: BUSY_MS });
   try {
-    return { effects: readEffects(database), answers: readAnswers(database), explain: readReceipts(database) };
+    return {
+      effects: readEffects(database),
+      answers: readAnswers(database),
+      explain: readReceipts(database),
+      expired: readExpired(database),
+    };
   } finally {
     database.close();
   }
@@ -53,6 +60,13 @@ function readAnswers(database: DatabaseSync): Effect[] {
     )
     .all() as { id: string; source: string; inReplyTo: string }[];
   return rows.map(({ id, source, inReplyTo }) => ({ id, uid: `${inReplyTo}/${source}`, sha256: inReplyTo }));
+}
+
+function readExpired(database: DatabaseSync): string[] {
+  const rows = database
+    .prepare(`SELECT "commandId", "component" FROM "commandMembers" WHERE "state" = 'expired'`)
+    .all() as { commandId: string; component: string }[];
+  return rows.map(({ commandId, component }) => `${commandId}/${component}`);
 }
 
 interface Receipt {

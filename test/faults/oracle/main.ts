@@ -11,15 +11,17 @@ export interface OracleVerdict {
 }
 
 const [journalPath, databasePath] = process.argv.slice(2);
-// the journal first: what is accepted after this may come out and is no phantom, for it is not in it
-const farEndFirst = readFarEnd(databasePath!);
+// the far end first: what comes out after this look is missing, never a phantom, and nothing does once the load rests
+const farEnd = readFarEnd(databasePath!);
 const journal = readJournal(journalPath!);
+const given = new Set(journal.commands.map(({ id }) => id));
+const expired = new Set(farEnd.expired);
 const verdict: OracleVerdict = {
-  messages: compareTotals(journal.sent, farEndFirst.effects, farEndFirst.explain),
+  messages: compareTotals(journal.sent, farEnd.effects, farEnd.explain),
   commands: compareTotals(
     commandsOf(journal),
-    farEndFirst.answers.filter(({ sha256 }) => journal.commands.some(({ id }) => id === sha256)),
-    () => undefined,
+    farEnd.answers.filter(({ sha256 }) => given.has(sha256)),
+    ({ source }) => (expired.has(source) ? 'expired' : undefined),
   ),
 };
 process.stdout.write(JSON.stringify(verdict));
@@ -27,12 +29,10 @@ process.stdout.write(JSON.stringify(verdict));
 /** A command is handed in once for each member, and its answer comes out once for each. */
 function commandsOf({ commands }: ReadJournal): Sent[] {
   return commands.flatMap(({ id, members }, turn) =>
-    members.map((member) => ({
-      uid: `${id}/${member}`,
-      sha256: id,
-      outcome: 'accepted' as const,
-      sender: member,
-      turn,
-    })),
+    members.map((member): Sent => {
+      const uid = `${id}/${member}`;
+      const place = { source: uid, epoch: '', lane: 0, sequence: turn };
+      return { uid, sha256: id, outcome: 'accepted', place, sender: member, turn };
+    }),
   );
 }

@@ -12,9 +12,9 @@ export interface TierFault {
   readonly title: string;
   readonly counts: FaultSuite['counts'];
   readonly missing?: FaultSuite['missing'];
+  /** before anything is started: what its processes need in the folder of the fleet */
+  readonly prepareFolder?: (folder: string) => Promise<void>;
   readonly startWith?: (name: string, folder: string) => LaunchOptions;
-  /** once, before the first one */
-  readonly prepare?: (world: World) => Promise<void>;
   /** Makes it happen and heals it. @returns how many faults it was */
   readonly inject: (world: World, dice: Dice) => Promise<number>;
   /** puts right what may still be wrong, before the judgement */
@@ -40,35 +40,37 @@ export function tierSuite(fault: TierFault): FaultSuite {
 
 async function run(fault: TierFault, order: SuiteOrder): Promise<SuiteResult> {
   const account = new Account(fault.name, order);
-  const world = await World.create({
-    seed: order.seed,
-    ...(fault.startWith === undefined ? {} : { startWith: fault.startWith }),
-  });
-  const dice = new Dice(seededRandom(order.seed));
+  let world: World | undefined;
   try {
-    await fault.prepare?.(world);
-    world.load.resume();
-    await pause(1_000);
-    while (account.faults < order.count && account.failures.length === 0) {
-      const until = Math.min(order.count, account.faults + ROUND);
-      while (account.faults < until) {
-        account.faults += await fault.inject(world, dice);
-        await supervise(world, account);
-        await pause(dice.between(...TRAFFIC_MS));
-      }
-      await fault.heal?.(world);
-      account.judge(await settle(world), world);
-      order.progress(account.line(order.count));
-      world.load.resume();
-    }
-    account.count(world);
+    world = await World.create({ seed: order.seed, ...fault });
+    await course(fault, order, world, account);
   } catch (error) {
     account.failures.push(`the harness itself: ${(error as Error).stack}`);
   } finally {
-    await world.close({ keep: account.failures.length > 0 });
+    await world?.close({ keep: account.failures.length > 0 });
   }
-  if (account.failures.length > 0) account.failures.push(`logs and stores are kept in ${world.folder}`);
+  if (account.failures.length > 0 && world !== undefined)
+    account.failures.push(`logs and stores are kept in ${world.folder}`);
   return account.result();
+}
+
+async function course(fault: TierFault, order: SuiteOrder, world: World, account: Account): Promise<void> {
+  const dice = new Dice(seededRandom(order.seed));
+  world.load.resume();
+  await pause(1_000);
+  while (account.faults < order.count && account.failures.length === 0) {
+    const until = Math.min(order.count, account.faults + ROUND);
+    while (account.faults < until) {
+      account.faults += await fault.inject(world, dice);
+      await supervise(world, account);
+      await pause(dice.between(...TRAFFIC_MS));
+    }
+    await fault.heal?.(world);
+    account.judge(await settle(world), world);
+    order.progress(account.line(order.count));
+    world.load.resume();
+  }
+  account.count(world);
 }
 
 /** What a service manager does: a process that has ended is started again. That it ended is told. */

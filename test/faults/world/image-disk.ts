@@ -10,6 +10,8 @@ const run = promisify(execFile);
 /** Five lines of the file system's own test suite: EXT4_IOC_SHUTDOWN, flag 2: what is not in the journal is gone. */
 const SHUT_DOWN =
   'open(my $d, "<", $ARGV[0]) or die "$!"; my $how = pack("I", 2); ioctl($d, 0x8004587d, $how) or die "$!"';
+const FINE_BYTES = 2 * 1024 * 1024;
+const STEP_BYTES = 16 * 1024;
 const UNMOUNT_TRIES = 40;
 const PROGRAMS = ['mount', 'umount', 'mkfs.ext4', 'perl', 'fallocate'];
 
@@ -93,9 +95,24 @@ export class ImageDisk {
 
   /** Takes space away until about `leaveBytes` are free. */
   async fill(leaveBytes: number): Promise<void> {
+    const filler = join(this.#mount, 'filler');
+    const coarse = (await this.#freeBytes()) - leaveBytes - FINE_BYTES;
+    if (coarse > 0) await run('fallocate', ['-l', String(coarse), filler]);
+    const file = await open(filler, 'a');
+    try {
+      // the last bytes one by one: what the file system keeps for itself is known only when there is no more
+      while ((await this.#freeBytes()) > leaveBytes) await file.write(Buffer.alloc(STEP_BYTES, 1));
+      await file.datasync();
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+    } finally {
+      await file.close();
+    }
+  }
+
+  async #freeBytes(): Promise<number> {
     const { bavail, bsize } = await statfs(this.#mount);
-    const bytes = bavail * bsize - leaveBytes;
-    if (bytes > 0) await run('fallocate', ['-l', String(bytes), join(this.#mount, 'filler')]);
+    return bavail * bsize;
   }
 
   /** Gives back what `fill` took. */

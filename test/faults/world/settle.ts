@@ -35,7 +35,7 @@ export function isWell({ verdict, unexplained }: Judgement): boolean {
 }
 
 /** Nothing waits in a proxy or in the MLM, nothing is missing above. */
-async function isQuiet({ fleet }: World): Promise<boolean> {
+export async function isQuiet({ fleet }: World): Promise<boolean> {
   try {
     const figures = await Promise.all([...fleet.proxies, fleet.mlm].map((role) => role.metrics()));
     const waiting = figures.map(

@@ -14,6 +14,8 @@ export type Tier = (typeof TIERS)[number];
 
 export interface WorldOptions {
   readonly seed: number;
+  /** before anything is started */
+  readonly prepareFolder?: (folder: string) => Promise<void>;
   /** what its processes are started with besides, by name */
   readonly startWith?: (name: string, folder: string) => LaunchOptions;
 }
@@ -68,6 +70,7 @@ export class World {
     const folder = directory.path;
     const logs = join(folder, 'logs');
     await mkdir(logs);
+    await options.prepareFolder?.(folder);
     const disks = new Map<Tier, ImageDisk>();
     const lines: { lan?: FaultProxy; wan?: FaultProxy } = {};
     const close = async () => {

@@ -1,0 +1,41 @@
+import { cp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isQuiet, pause } from '../world/settle.ts';
+import type { Tier, World } from '../world/world.ts';
+import type { Dice } from './dice.ts';
+import { tierSuite } from './tier-suite.ts';
+
+const RESTORED: readonly Tier[] = ['proxy-1', 'proxy-2', 'mlm'];
+const QUIET_LIMIT_MS = 60_000;
+const RUN_ON_MS = [500, 3_000] as const;
+
+/**
+ * F16: the data folder of a proxy or an MLM is put back as it was a while ago. What it had taken since then is with the tier
+ * above already (a copy cannot know of more), so nothing may be missing, and nothing that follows may be taken for a repetition.
+ */
+export const restoredCopies = tierSuite({
+  name: 'restored-copies',
+  title: 'data folder restored from an older copy',
+  counts: { gate: 4, nightly: 104 },
+  inject: restoreOne,
+});
+
+async function restoreOne(world: World, dice: Dice): Promise<number> {
+  const tier = dice.one(RESTORED);
+  const role = world.role(tier);
+  const copy = join(world.folder, 'copy');
+  await role.kill();
+  await cp(role.dataDirectory, copy, { recursive: true });
+  await world.start(tier);
+  await pause(dice.between(...RUN_ON_MS));
+  await world.load.pause();
+  for (const end = performance.now() + QUIET_LIMIT_MS; performance.now() < end && !(await isQuiet(world)); )
+    await pause(100);
+  await role.kill();
+  await rm(role.dataDirectory, { recursive: true, force: true });
+  await cp(copy, role.dataDirectory, { recursive: true });
+  await rm(copy, { recursive: true, force: true });
+  await world.start(tier);
+  world.load.resume();
+  return 1;
+}
