@@ -3,7 +3,8 @@ import type { FaultSuite } from './suite.ts';
 
 export interface Options {
   readonly help: boolean;
-  readonly nightly: boolean;
+  /** `planted`: with a fault that the oracle must find */
+  readonly profile: 'gate' | 'nightly' | 'planted';
   readonly shard: { readonly index: number; readonly of: number };
   /** names of suites; empty: all */
   readonly only: readonly string[];
@@ -11,6 +12,8 @@ export interface Options {
   /** faults of each suite, whatever the profile says */
   readonly count: number | undefined;
   readonly json: boolean;
+  /** one suite after the other */
+  readonly serial: boolean;
   readonly table: boolean;
   /** folder of the results */
   readonly results: string;
@@ -22,12 +25,14 @@ export function HELP(suites: readonly FaultSuite[]): string {
   npm run test:faults                                the gate: a little of everything, minutes
   npm run test:faults -- --nightly --shard 3/8       one of eight parts of the night, under 20 minutes each
   npm run test:faults -- --table                     adds up the results of all parts into docs/reliability.md
+  npm run test:faults -- --planted                   leaves the syncs of one tier out: the oracle must find what is lost
   npm run test:faults -- --only kills,power-cuts     these suites alone
   npm run test:faults -- --only kills --seed 7 --count 200
   npm run test:faults -- --json > result.json
 
   --seed <n>       everything random comes from it (1)
   --count <n>      faults of each suite, instead of the profile's number
+  --serial         one suite after the other; else those on a fleet and those on bare stores run at the same time
   --results <dir>  where each run leaves its result as JSON (fault-results)
 
 Suites (gate, night):
@@ -45,6 +50,8 @@ export function readOptions(words: readonly string[], suites: readonly string[])
       options: {
         help: { type: 'boolean', default: false },
         nightly: { type: 'boolean', default: false },
+        planted: { type: 'boolean', default: false },
+        serial: { type: 'boolean', default: false },
         shard: { type: 'string', default: '1/1' },
         only: { type: 'string', default: '' },
         seed: { type: 'string', default: '1' },
@@ -57,16 +64,18 @@ export function readOptions(words: readonly string[], suites: readonly string[])
     const only = values.only.split(',').filter(Boolean);
     const unknown = only.find((name) => !suites.includes(name));
     if (unknown !== undefined) throw new Error(`no suite ${unknown}; there are: ${suites.join(', ')}`);
-    const { help, nightly, json, table, results } = values;
+    const { help, json, serial, table, results } = values;
+    const profile = values.planted ? 'planted' : values.nightly ? 'nightly' : 'gate';
     const count = values.count === undefined ? undefined : number('count', values.count);
     return {
       help,
-      nightly,
+      profile,
       shard: readShard(values.shard),
       only,
       seed: number('seed', values.seed),
       count,
       json,
+      serial,
       table,
       results,
     };

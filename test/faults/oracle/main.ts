@@ -14,13 +14,14 @@ const [journalPath, databasePath] = process.argv.slice(2);
 // the far end first: what comes out after this look is missing, never a phantom, and nothing does once the load rests
 const farEnd = readFarEnd(databasePath!);
 const journal = readJournal(journalPath!);
-const given = new Set(journal.commands.map(({ id }) => id));
+// a command that was not answered, and the word of an MLM for a member that did not call, are no answers to what was given
+const given = new Set(journal.commands.flatMap(({ id, members }) => members.map((member) => `${id}/${member}`)));
 const expired = new Set(farEnd.expired);
 const verdict: OracleVerdict = {
   messages: compareTotals(journal.sent, farEnd.effects, farEnd.explain),
   commands: compareTotals(
     commandsOf(journal),
-    farEnd.answers.filter(({ sha256 }) => given.has(sha256)),
+    farEnd.answers.filter(({ uid }) => given.has(uid!)),
     ({ source }) => (expired.has(source) ? 'expired' : undefined),
   ),
 };

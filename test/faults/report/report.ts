@@ -15,7 +15,7 @@ export interface SuiteReport {
 
 /** What one run leaves: one part of the night, or a gate. */
 export interface Report {
-  readonly profile: 'gate' | 'nightly';
+  readonly profile: Options['profile'];
   readonly shard: { readonly index: number; readonly of: number };
   readonly seed: number;
   readonly version: string;
@@ -28,7 +28,7 @@ export interface Report {
 
 export function reportOf(options: Options, suites: readonly SuiteReport[], seconds: number): Report {
   return {
-    profile: options.nightly ? 'nightly' : 'gate',
+    profile: options.profile,
     shard: options.shard,
     seed: options.seed,
     version: (JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }).version,
@@ -48,9 +48,9 @@ export function writeReport(folder: string, report: Report): string {
   return file;
 }
 
-/** The parts of the night. */
-export function readReports(folder: string): Report[] {
-  return globSync(join(folder, 'nightly-*.json'))
+/** All that have been left of one profile, such as the parts of the night. */
+export function readReports(folder: string, profile: Options['profile']): Report[] {
+  return globSync(join(folder, `${profile}-*.json`))
     .sort()
     .map((file) => JSON.parse(readFileSync(file, 'utf8')) as Report);
 }

@@ -65,7 +65,7 @@ function cellsOf(row: Row): string[] {
 }
 
 /** Puts it into the page on reliability. @returns the exit code */
-export function writeDocs(table: Table): number {
+export function writeDocs(table: Table, planted: readonly Report[]): number {
   if (table.rows.length === 0) {
     console.error('test:faults: there are no results of a night to add up');
     return 1;
@@ -73,9 +73,20 @@ export function writeDocs(table: Table): number {
   const page = readFileSync(PAGE, 'utf8');
   const [begin, end] = [page.indexOf(BEGIN), page.indexOf(END)];
   if (begin < 0 || end < begin) throw new Error(`${PAGE} has no place for the table`);
-  writeFileSync(PAGE, `${page.slice(0, begin + BEGIN.length)}\n${markdown(table)}\n${page.slice(end)}`);
+  writeFileSync(
+    PAGE,
+    `${page.slice(0, begin + BEGIN.length)}\n${[markdown(table), ...planted.map(plantedLine)].join('\n\n')}\n${page.slice(end)}`,
+  );
   showTable(table);
   return 0;
+}
+
+/** That the harness bites is part of what it shows. */
+function plantedLine({ suites, date }: Report): string {
+  const { title, result } = suites[0]!;
+  if (result === undefined) return `${title}: not run (${suites[0]!.missing}).`;
+  const { faults, lost, unexplained, duplicated } = result;
+  return `${date}, ${title}: ${lost} messages lost, ${unexplained} unexplained, ${duplicated} duplicated after ${faults} cuts, **${lost + unexplained > 0 ? 'found' : 'not found'}**.`;
 }
 
 export function markdown({ rows, heading }: Table): string {

@@ -1,5 +1,6 @@
-import { cp, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { copyFolder } from '../world/copy-folder.ts';
 import { isQuiet, pause } from '../world/settle.ts';
 import type { Tier, World } from '../world/world.ts';
 import type { Dice } from './dice.ts';
@@ -25,7 +26,7 @@ async function restoreOne(world: World, dice: Dice): Promise<number> {
   const role = world.role(tier);
   const copy = join(world.folder, 'copy');
   await role.kill();
-  await cp(role.dataDirectory, copy, { recursive: true });
+  await copyFolder(role.dataDirectory, copy);
   await world.start(tier);
   await pause(dice.between(...RUN_ON_MS));
   await world.load.pause();
@@ -33,7 +34,7 @@ async function restoreOne(world: World, dice: Dice): Promise<number> {
     await pause(100);
   await role.kill();
   await rm(role.dataDirectory, { recursive: true, force: true });
-  await cp(copy, role.dataDirectory, { recursive: true });
+  await copyFolder(copy, role.dataDirectory);
   await rm(copy, { recursive: true, force: true });
   await world.start(tier);
   world.load.resume();

@@ -1,4 +1,4 @@
-import { cp, mkdir } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Random } from '@backhaul/runtime';
 import { FaultProxy, seededRandom, type TemporaryDirectory, temporaryDirectory } from '@backhaul/testkit';
@@ -6,6 +6,7 @@ import { Fleet, SITE } from '../../fleet/fleet.ts';
 import { BUILT, type LaunchOptions, type RoleProcess } from '../../fleet/role-process.ts';
 import { LoadProcess } from '../load/load-process.ts';
 import { LOAD_MODULES } from '../load/messages.ts';
+import { copyFolder } from './copy-folder.ts';
 import { ImageDisk, missingForImageDisk } from './image-disk.ts';
 import { readLogs } from './log-watch.ts';
 
@@ -169,6 +170,6 @@ export class World {
   /** The data folders as they are, off their disks. */
   async #keepStores(): Promise<void> {
     for (const [tier, disk] of this.disks)
-      await cp(disk.path, join(this.folder, 'stores', tier), { recursive: true }).catch(() => undefined);
+      await copyFolder(disk.path, join(this.folder, 'stores', tier)).catch(() => undefined);
   }
 }
