@@ -21,6 +21,7 @@ export interface GeneratorConfig {
 const SENDERS: readonly (readonly LoadKind[])[] = [['plain'], ['plain', 'plain', 'short', 'noise', 'sample', 'sample']];
 const MAX_BATCH = 16;
 const DOWN_MS = 100;
+const UNKNOWN = 'BH-E-NOT-FOUND';
 const CALL_LIMIT_MS = 20_000;
 const COMMAND_LIFE_MS = 3_600_000;
 
@@ -81,13 +82,18 @@ async function sender(name: string, proxy: { id: string; socket: string }, kinds
     const batch = Array.from({ length: 1 + pick(random, MAX_BATCH) }, (_, index) =>
       loadMessage(kinds[pick(random, kinds.length)]!, name, turn + index, random),
     );
-    await rest(name, await handIn(agent, name, turn, proxy.id, instance, batch));
+    const { waitMs, known } = await handIn(agent, name, turn, proxy.id, instance, batch);
+    if (!known) instance = undefined;
+    await rest(name, waitMs);
     turn += batch.length;
   }
   await agent.destroy();
 }
 
-/** Hands a batch in; gives the ms to wait before the next one. What is not answered is not handed in again. */
+/**
+ * Hands a batch in; what is not answered is not handed in again. Gives the ms to wait before the next one, and whether the
+ * proxy knows the support instance (a restored one may not).
+ */
 async function handIn(
   agent: Dispatcher,
   name: string,
@@ -95,30 +101,32 @@ async function handIn(
   source: string,
   instance: string,
   batch: readonly LoadMessage[],
-): Promise<number> {
+): Promise<{ waitMs: number; known: boolean }> {
   journal.write({ t: 'intent', sender: name, turn, items: batch.map(({ uid, json }) => [uid, contentHash(json)]) });
   const answer = await post<Answer>(agent, '/v1/data', {
     messages: batch.map(({ submission }) => ({ instance, ...submission })),
   });
-  if (answer === undefined) return DOWN_MS;
+  if (answer === undefined) return { waitMs: DOWN_MS, known: true };
   const { status, body, retryAfterSeconds } = answer;
   if (status !== 202 || body.verdicts === undefined) {
     journal.write({ t: 'refused', items: batch.map(({ uid }) => uid) });
-    return status === 503 ? Math.min(retryAfterSeconds * 1_000, 500) : config.paceMs;
+    const waitMs = status === 503 ? Math.min(retryAfterSeconds * 1_000, 500) : config.paceMs;
+    return { waitMs, known: body.code !== UNKNOWN };
   }
   const answered = batch.map(({ uid }, index) => ({ uid, ...body.verdicts![index]! }));
   const accepted = answered.flatMap(({ uid, id, lane, sequence }): [string, string, number, number][] =>
     id === undefined ? [] : [[uid, id, lane!, sequence!]],
   );
-  const refused = answered.filter(({ accepted }) => !accepted).map(({ uid }) => uid);
+  const refused = answered.filter(({ accepted }) => !accepted);
   if (accepted.length > 0) journal.write({ t: 'accepted', source, epoch: body.epoch!, items: accepted });
-  if (refused.length > 0) journal.write({ t: 'refused', items: refused });
-  return config.paceMs;
+  if (refused.length > 0) journal.write({ t: 'refused', items: refused.map(({ uid }) => uid) });
+  return { waitMs: config.paceMs, known: refused.every(({ code }) => code !== UNKNOWN) };
 }
 
 interface Answer {
   readonly epoch?: string;
-  readonly verdicts?: readonly { accepted: boolean; id?: string; lane?: number; sequence?: number }[];
+  readonly code?: string;
+  readonly verdicts?: readonly { accepted: boolean; code?: string; id?: string; lane?: number; sequence?: number }[];
 }
 
 async function register(agent: Dispatcher, name: string): Promise<string | undefined> {
