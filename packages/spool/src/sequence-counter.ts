@@ -12,7 +12,7 @@ interface Reservation {
 /**
  * The component's own numbers. `last` of a lane counts what was reserved. A reservation lasts until the end of its tick: submitted by
  * then it will be on disk before any later one (commits end in order), otherwise it is given back. So no sequence is ever skipped.
- * The epoch is written with the first numbers given in it.
+ * The epoch is written with the first numbers given in it. A store that was found damaged begins a new one.
  */
 export class SequenceCounter implements Numbering {
   readonly #store: Store;
@@ -23,6 +23,8 @@ export class SequenceCounter implements Numbering {
   #epoch = '';
   #epochIsStored = false;
   #listening = false;
+  /** of the store, as of the last load */
+  #findings = 0;
 
   constructor(options: { store: Store; random: Random; prefix: string }) {
     this.#store = options.store;
@@ -45,6 +47,7 @@ export class SequenceCounter implements Numbering {
       const { epoch, last } = parseJson<{ epoch: string; last: number }>(value);
       if (epoch === this.#epoch) this.#last.set(Number(key.slice(key.lastIndexOf('/') + 1)), last);
     }
+    this.#renewAfterDamage();
   }
 
   /** Throws BH-E-INTERNAL at the commit when the numbers were given back before, or when lower ones are not submitted. */
@@ -69,6 +72,17 @@ export class SequenceCounter implements Numbering {
       this.#reset();
       return this.#epochOps();
     });
+  }
+
+  /** What was stored here may be older than what was given: numbers that may have been given are not given again. */
+  #renewAfterDamage(): void {
+    const findings = this.#store.findings().length;
+    if (findings > this.#findings) {
+      this.#epoch = this.#newEpoch();
+      this.#epochIsStored = false;
+      this.#reset();
+    }
+    this.#findings = findings;
   }
 
   #submit(lane: Lane, reservation: Reservation): Op[] {

@@ -42,6 +42,19 @@ describe('SequenceCounter', () => {
     expect((await make()).last(4)).to.equal(1);
   });
 
+  it('a store that was found damaged begins a new epoch, once: what is stored may be older than what was given', async () => {
+    const before = await make();
+    await commitChanges(store, [before.stage(4, 3).change]);
+    store.report({ code: 'BH-E-SPOOL-DAMAGED', detail: 'value of own/lane/4' });
+    const after = await make();
+    expect(after.epoch).to.not.equal(before.epoch);
+    expect(after.last(4)).to.equal(0);
+    const renewed = after.epoch;
+    await commitChanges(store, [after.stage(4, 1).change]);
+    await after.load();
+    expect([after.epoch, after.last(4)]).to.deep.equal([renewed, 1]);
+  });
+
   it('never leaves a hole below what is committed', async () => {
     const numbering = await make();
     numbering.stage(4, 1);

@@ -3,6 +3,7 @@ import { corruption } from './corruption.ts';
 import { crashStates, syncLeftOut } from './crash-states.ts';
 import { fullDisk } from './full-disk.ts';
 import { errorAtEveryOperation, killAtEveryOperation } from './io-faults.ts';
+import { storePowerCuts } from './power-cut.ts';
 
 /** Faults on bare stores, without a network. */
 export const STORE_SUITES: readonly FaultSuite[] = [
@@ -11,5 +12,6 @@ export const STORE_SUITES: readonly FaultSuite[] = [
   errorAtEveryOperation,
   crashStates,
   syncLeftOut,
+  storePowerCuts,
   corruption,
 ];

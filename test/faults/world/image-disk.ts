@@ -48,22 +48,27 @@ export class ImageDisk {
   readonly path: string;
   readonly #mount: string;
   readonly #image: string;
+  readonly #options: string;
   #mounted = false;
 
-  private constructor(mount: string, image: string) {
+  private constructor(mount: string, image: string, options: string) {
     this.#mount = mount;
     this.#image = image;
+    this.#options = options;
     this.path = join(mount, 'data');
   }
 
-  /** @param mebibytes of the image, taken as it is written to */
-  static async make(image: string, mount: string, mebibytes: number): Promise<ImageDisk> {
+  /**
+   * @param mebibytes of the image, taken as it is written to
+   * @param options of the mount, after those that are always given: `data=writeback`
+   */
+  static async make(image: string, mount: string, mebibytes: number, options = 'data=ordered'): Promise<ImageDisk> {
     const file = await open(image, 'w');
     await file.truncate(mebibytes * 1024 * 1024);
     await file.close();
     await run('mkfs.ext4', ['-q', '-F', '-m', '0', image]);
     await mkdir(mount, { recursive: true });
-    const disk = new ImageDisk(mount, image);
+    const disk = new ImageDisk(mount, image, options);
     await disk.mount();
     await mkdir(disk.path);
     return disk;
@@ -71,7 +76,7 @@ export class ImageDisk {
 
   /** Replays the journal of the file system, as after any power cut. The kernel writes back late, so that much is unsynced. */
   async mount(): Promise<void> {
-    await run('mount', ['-o', 'loop,commit=60', this.#image, this.#mount]);
+    await run('mount', ['-o', `loop,commit=60,${this.#options}`, this.#image, this.#mount]);
     this.#mounted = true;
   }
 
