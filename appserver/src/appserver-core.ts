@@ -78,7 +78,7 @@ export function appserverCore(around: AppserverSurroundings) {
   registerGauges(metrics, { ...parts, overdueAfterMs: config.overdueAfterMs });
   return {
     ...{ facts, bus, mailboxes, downward, directory, modules, lastHeard, artifacts, receiver, retention },
-    ...{ notifications, overdue },
+    ...{ notifications, overdue, deadLetters: receiver.deadLetters },
     /** to be started in this order, after the database and before the listeners */
     components: [state, notifications, overdue, moduleRun, artifacts, housekeeping, receiver] as readonly Component[],
   };

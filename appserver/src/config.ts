@@ -78,6 +78,12 @@ export const appserverConfig = z.strictObject({
         .min(1)
         .default(365)
         .describe(`Commands and pushes with their outcomes are kept for so many ${DAY}`),
+      eventKeysDays: z
+        .int()
+        .min(1)
+        .default(7)
+        .describe(`An event that comes again, through another proxy, is known as the same for so many ${DAY}`),
+      deadLettersDays: z.int().min(1).default(90).describe(`Dead letters, decided or not, are kept for so many ${DAY}`),
       intervalMs: z.int().min(1_000).default(3_600_000).describe('Time between two prunings'),
       rowsPerStep: z.int().min(100).default(5_000).describe('Rows deleted in one transaction'),
     })

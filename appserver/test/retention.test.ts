@@ -7,7 +7,15 @@ import { Sender } from './support/sender.ts';
 import { TestAppserver } from './support/test-appserver.ts';
 
 const DAY_MS = 86_400_000;
-const SETTINGS = { messagesDays: 30, ledgerDays: 90, commandsDays: 365, intervalMs: 3_600_000, rowsPerStep: 100 };
+const SETTINGS = {
+  messagesDays: 30,
+  ledgerDays: 90,
+  eventKeysDays: 7,
+  deadLettersDays: 90,
+  commandsDays: 365,
+  intervalMs: 3_600_000,
+  rowsPerStep: 100,
+};
 
 describe('Retention', () => {
   let test: TestAppserver;

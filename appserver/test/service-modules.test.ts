@@ -81,6 +81,29 @@ describe('Service modules', () => {
       ]);
     });
 
+    it('of a machine that two proxies look after are one condition, whichever proxy tells of it', async () => {
+      const senders = [sender(proxies[0]), sender(proxies[1])] as const;
+      const register = (source: Sender) =>
+        source.data(
+          { kind: 'instance', id: source.instance, platform: 'snmp', managementId: 'sw-9' },
+          { class: 'infrastructure', subclass: 'registration' },
+        );
+      await test.accept(mlm, ...senders.map(register));
+      const tell = (source: Sender, state: 'open' | 'clear', occurredAt: number) =>
+        test.accept(
+          mlm,
+          source.alarm({ alarmId: 'two-ways', state, occurredAt }, { eventKey: `snmp/sw-9/${state}/${occurredAt}` }),
+        );
+      await tell(senders[0], 'open', 1_000);
+      await tell(senders[1], 'open', 1_000);
+      await tell(senders[1], 'clear', 2_000);
+      await tell(senders[0], 'clear', 2_000);
+      const all = (await itemsOf('/alarms?limit=500')).filter((a: { alarmId: string }) => a.alarmId === 'two-ways');
+      expect(all.map(({ instance, state }: Record<string, string>) => [instance, state])).to.deep.equal([
+        [senders[0].instance, 'clear'],
+      ]);
+    });
+
     it('that come late change nothing that is newer', async () => {
       const source = sender();
       await test.accept(mlm, source.alarm({ alarmId: 'late', state: 'clear', occurredAt: 2_000 }));

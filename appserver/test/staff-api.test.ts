@@ -33,6 +33,14 @@ const TABLE: readonly [method: string, path: string, auth: 'public' | 'staff'][]
   ['get', '/messages/:id/trace', 'staff'],
   ['get', '/ledger', 'staff'],
   ['get', '/metrics-summary', 'staff'],
+  ['get', '/dead-letters', 'staff'],
+  ['get', '/dead-letters/:number', 'staff'],
+  ['post', '/dead-letters/:number/replay', 'staff'],
+  ['post', '/dead-letters/:number/discard', 'staff'],
+  ['post', '/components/:id/dead-letters', 'staff'],
+  ['post', '/components/:id/dead-letters/:number/read', 'staff'],
+  ['post', '/components/:id/dead-letters/:number/replay', 'staff'],
+  ['post', '/components/:id/dead-letters/:number/discard', 'staff'],
   ['get', '/artifacts', 'staff'],
   ['post', '/artifacts', 'staff'],
   ['get', '/overdue', 'staff'],
@@ -181,6 +189,25 @@ describe('Staff API', () => {
     });
   });
 
+  const addDeadLetter = () =>
+    test.appserver.database.transaction(async (tx) => {
+      const place = { source: proxies[0]!, epoch: 'ab'.repeat(8), lane: 6, sequence: 7, peer: mlm, madeAt: 1 };
+      const kind = { class: 'x-test', subclass: 'any', contentType: 'data', customer, site: 'site-a', instance: null };
+      const fault = { module: 'm', code: 'BH-E-MODULE', detail: 'd', faults: 10, firstAt: 1, at: 2 };
+      const bytes = { bytes: 2, header: Buffer.from('x'), body: Buffer.from('x') };
+      const row = {
+        id: 'letter',
+        ...place,
+        ...kind,
+        ...fault,
+        ...bytes,
+        state: 'waiting',
+        decidedAt: null,
+        reason: null,
+      };
+      return Number((await tx.db.insertInto('deadLetters').values(row).executeTakeFirstOrThrow()).insertId);
+    });
+
   describe('its description', () => {
     it('is a valid OpenAPI 3.1 document that names every route', async () => {
       const { body } = await test.api('GET', '/openapi.json', undefined, {});
@@ -209,6 +236,7 @@ describe('Staff API', () => {
         '/messages/:id/trace': message.id,
         '/inventory/:instance': `${proxies[0]}.s1`,
       };
+      ids['/dead-letters/:number'] = String(await addDeadLetter());
       ids['/commands/:id'] = (await test.api('GET', '/commands')).body.items[0].id;
       for (const route of ROUTES.filter((one) => one.method === 'get' && one.path !== '/pushes/:id')) {
         const { status, body } = await test.api('GET', route.path.replace(/:\w+/, ids[route.path] ?? ''));

@@ -98,7 +98,7 @@ function describeApi(): void {
     });
     expect(event.body.verdicts[0]).include({ accepted: true, lane: 8 });
     const [received] = await parent.waitFor('storage-alarms', 'filesystem');
-    expect(received?.header.eventKey).equal('snmp/host-1/e-17');
+    expect(received?.header.eventKey).equal('snmp/host-1/e-17/open/major');
     expect(received?.header.id).equal(alarm.body.verdicts[0].id);
     expect(received?.content).include({
       type: 'alarm',

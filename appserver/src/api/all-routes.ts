@@ -1,5 +1,6 @@
 import type { ServiceModule } from '../service-modules/service-module.ts';
 import { artifactRoutes } from './artifact-routes.ts';
+import { deadLetterRoutes } from './dead-letter-routes.ts';
 import { directoryRoutes } from './directory-routes.ts';
 import { messageRoutes } from './message-routes.ts';
 import { notificationRoutes } from './notification-routes.ts';
@@ -12,6 +13,7 @@ export function allRoutes(modules: readonly ServiceModule[]): Route[] {
     ...statusRoutes,
     ...directoryRoutes,
     ...messageRoutes,
+    ...deadLetterRoutes,
     ...artifactRoutes,
     ...notificationRoutes,
     ...modules.flatMap((module) => module.routes ?? []),

@@ -61,6 +61,7 @@ const ledgerLine = z
     deadLetter: z.int(),
     revoked: z.int(),
     unknownAfterSend: z.int(),
+    duplicate: z.int().meta({ description: 'the same event was told before, by another message' }),
     unexplained: z.int().meta({ description: 'neither arrived nor explained: on its way, or lost' }),
     ranges: z.array(range).meta({ description: 'the first 200 ranges in order' }),
   })

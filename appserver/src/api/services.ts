@@ -1,5 +1,6 @@
 import type { Clock } from '@backhaul/runtime';
 import type { ArtifactStore } from '../artifacts/artifact-store.ts';
+import type { DeadLetters } from '../dead-letters/dead-letters.ts';
 import type { Directory } from '../directory/directory.ts';
 import type { LastHeard } from '../directory/last-heard.ts';
 import type { SitePackages } from '../directory/site-packages.ts';
@@ -23,6 +24,7 @@ export interface Services {
   readonly modules: ModuleHost;
   readonly notifications: Notifications;
   readonly overdue: OverdueWatch;
+  readonly deadLetters: DeadLetters;
   readonly clock: Clock;
   /** a component not heard of for longer is overdue */
   readonly overdueAfterMs: number;

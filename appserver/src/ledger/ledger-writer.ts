@@ -35,19 +35,42 @@ export class LedgerWriter {
     await seen.add(tx, tombstone, range.first, range.last, hearing);
   }
 
-  /** Does a receipt stand in the place of this sequence? Then the message itself is new here. */
+  /**
+   * Does a receipt stand in the place of this sequence? Then the message itself is new here; not so when it was taken and
+   * set aside here.
+   */
   async isBuried(tx: Transaction, stream: Stream, sequence: number): Promise<boolean> {
-    return (await overlapping(tx, stream, sequence, sequence)).length > 0;
+    const [range] = await overlapping(tx, stream, sequence, sequence);
+    return range !== undefined && range.at !== this.#tree().self;
   }
 
   /** Messages that arrive after their own receipt count as delivered; aggregates turn what they hold into merged. */
   async settleArrived(tx: Transaction, seen: SeenChanges, arrivals: readonly Arrival[]): Promise<void> {
-    for (const { header, receivedAt } of arrivals) {
-      if (seen.has(header, header.sequence)) {
-        const known = await overlapping(tx, header, header.sequence, header.sequence);
-        await this.#write(tx, header, unbury(known, header.sequence), receivedAt);
-      }
+    await this.settleDelivered(
+      tx,
+      arrivals.filter(({ header }) => seen.has(header, header.sequence)),
+    );
+    for (const { header } of arrivals)
       if (this.#tree().get(header.source)?.kind === 'mlm') await tx.run(MERGE, [[header.id, header.source]]);
+  }
+
+  /** Nothing stands in their place any more. */
+  async settleDelivered(tx: Transaction, arrivals: readonly Arrival[]): Promise<void> {
+    for (const { header, receivedAt } of arrivals) {
+      const known = await overlapping(tx, header, header.sequence, header.sequence);
+      await this.#write(tx, header, unbury(known, header.sequence), receivedAt);
+    }
+  }
+
+  /** Accepted here, and not among the messages: what this application server says stands in their place. */
+  async settleAside(tx: Transaction, arrivals: readonly Arrival[]): Promise<void> {
+    await this.settleDelivered(tx, arrivals);
+    for (const { header, receivedAt, aside } of arrivals) {
+      if (!aside) continue;
+      const place = { first: header.sequence, last: header.sequence, at: this.#tree().self, reason: aside.kind };
+      const why =
+        aside.kind === 'duplicate' ? { rule: null, aggregate: aside.of } : { rule: aside.module, aggregate: null };
+      await this.#write(tx, header, { removed: [], added: [{ ...place, ...why }] }, receivedAt);
     }
   }
 

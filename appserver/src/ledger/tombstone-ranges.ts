@@ -1,9 +1,13 @@
-import type { TombstoneReason } from '@backhaul/envelope';
+import { TOMBSTONE_REASONS, type TombstoneReason } from '@backhaul/envelope';
 import { type Interval, type Intervals, intersect, subtract } from '../receiver/intervals.ts';
+
+/** `duplicate` is said here only, never in a receipt: the same event was told before, by the message `aggregate`. */
+export const LEDGER_REASONS = [...TOMBSTONE_REASONS, 'duplicate'] as const;
+export type LedgerReason = TombstoneReason | 'duplicate';
 
 /** Why a range of sequences was not delivered as it was sent. */
 export interface Fate {
-  readonly reason: TombstoneReason;
+  readonly reason: LedgerReason;
   readonly rule: string | null;
   readonly aggregate: string | null;
   readonly at: string;

@@ -1,8 +1,13 @@
-import { TOMBSTONE_REASONS, type TombstoneReason } from '@backhaul/envelope';
 import { sql } from 'kysely';
 import { z } from 'zod';
 import { type Page, readCursor, toPage } from '../api/paging.ts';
-import { type Account, account, type TombstoneRange } from '../ledger/tombstone-ranges.ts';
+import {
+  type Account,
+  account,
+  LEDGER_REASONS,
+  type LedgerReason,
+  type TombstoneRange,
+} from '../ledger/tombstone-ranges.ts';
 import { type Interval, size } from '../receiver/intervals.ts';
 import type { ScopedQueries } from '../store/scoped-queries.ts';
 
@@ -29,9 +34,10 @@ const COUNTS = {
   'dead-letter': 'deadLetter',
   revoked: 'revoked',
   'unknown-after-send': 'unknownAfterSend',
-} as const satisfies Record<TombstoneReason, string>;
+  duplicate: 'duplicate',
+} as const satisfies Record<LedgerReason, string>;
 
-type ReasonCount = (typeof COUNTS)[TombstoneReason];
+type ReasonCount = (typeof COUNTS)[LedgerReason];
 
 /**
  * Of every sequence number of every (source, epoch, lane): delivered, or what a receipt says, or missing: neither, so
@@ -132,8 +138,8 @@ async function readLine(queries: ScopedQueries, stream: StreamRow) {
   };
 }
 
-function countsByReason(countOf: (reason: TombstoneReason) => number): Record<ReasonCount, number> {
-  return Object.fromEntries(TOMBSTONE_REASONS.map((reason) => [COUNTS[reason], countOf(reason)])) as Record<
+function countsByReason(countOf: (reason: LedgerReason) => number): Record<ReasonCount, number> {
+  return Object.fromEntries(LEDGER_REASONS.map((reason) => [COUNTS[reason], countOf(reason)])) as Record<
     ReasonCount,
     number
   >;

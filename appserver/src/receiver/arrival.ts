@@ -3,6 +3,19 @@ import { checkContent, classSchema, readContent } from '@backhaul/envelope';
 import { BackhaulError, type ErrorCode } from '@backhaul/runtime';
 import type { ArrivedMessage, DataScope } from '../service-modules/service-module.ts';
 
+/** Why an accepted message is not among the messages: its event was told before, or it failed too often. */
+export type Aside =
+  | { readonly kind: 'duplicate' /** id of the message that told first */; readonly of: string }
+  | {
+      readonly kind: 'dead-letter';
+      readonly module: string;
+      readonly code: ErrorCode;
+      readonly detail: string;
+      readonly faults: number;
+      /** wall ms of the first fault */
+      readonly firstAt: number;
+    };
+
 /**
  * One message on its way through the stages. Without a verdict it travels on; with one, the later stages leave it alone.
  */
@@ -16,6 +29,8 @@ export class Arrival implements ArrivedMessage {
   verdict: Verdict | undefined;
   /** what went wrong on the way although it is stored; for people */
   note: string | null = null;
+  /** it will be accepted without being stored as a message */
+  aside: Aside | undefined;
   #content: Content | undefined;
 
   constructor(message: Message, receivedAt: number) {
@@ -49,6 +64,10 @@ export class Arrival implements ArrivedMessage {
 
   refuse(code: ErrorCode, detail: string, retryable = false, waitMs?: number): void {
     this.verdict = { accepted: false, code, detail, retryable, ...(waitMs === undefined ? {} : { waitMs }) };
+  }
+
+  setAside(aside: Aside): void {
+    this.aside = aside;
   }
 
   addNote(note: string): void {

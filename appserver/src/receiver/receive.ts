@@ -2,16 +2,30 @@ import { readReceipts } from '@backhaul/envelope';
 import { isAtOrBelow } from '@backhaul/identity';
 import { BackhaulError } from '@backhaul/runtime';
 import { type EpochWatch, epochRefusal } from '@backhaul/transport';
+import type { DeadLetters } from '../dead-letters/dead-letters.ts';
 import type { ComponentRecord, ComponentTree } from '../directory/component-tree.ts';
 import type { LedgerWriter } from '../ledger/ledger-writer.ts';
 import type { ModuleHost } from '../service-modules/module-host.ts';
 import type { Transaction } from '../store/database.ts';
 import type { Arrival } from './arrival.ts';
+import type { EventKeys } from './event-keys.ts';
 import type { MessageWriter } from './message-writer.ts';
+import type { Fault, Refusals } from './refusals.ts';
 import type { SeenChanges, Stream } from './seen.ts';
 
 /** The way of an envelope through this application server, all in one transaction; the answer follows the commit. */
-export const RECEIVE_STAGES = [checkSource, dropSeen, checkEpoch, settleReceipts, dispatch, store] as const;
+export const RECEIVE_STAGES = [
+  checkSource,
+  dropSeen,
+  checkEpoch,
+  recallRefusals,
+  settleReceipts,
+  dispatch,
+  store,
+] as const;
+
+/** The way of a message that could not be taken although it stood alone; `fault` says why. */
+export const FAULT_STAGES = [checkSource, dropSeen, checkEpoch, recallRefusals, countFault, store] as const;
 
 export interface ReceiveContext {
   readonly tx: Transaction;
@@ -24,7 +38,12 @@ export interface ReceiveContext {
   readonly writer: MessageWriter;
   readonly epochWatch: EpochWatch;
   readonly monotonicNow: number;
+  readonly eventKeys: EventKeys;
+  readonly refusals: Refusals;
+  readonly deadLetters: Pick<DeadLetters, 'add'>;
+  readonly fault?: Fault;
   readonly onDuplicate: () => void;
+  readonly onSameEvent: () => void;
   /** two live components have the identity of the peer */
   readonly onClone: () => void;
 }
@@ -99,6 +118,14 @@ export async function checkEpoch(context: ReceiveContext, arrivals: readonly Arr
   if (!cloned && epochWatch.isClone(peer.id)) onClone();
 }
 
+/** What was refused for good is refused again as it was; what failed a moment ago waits. */
+export async function recallRefusals(
+  { refusals, monotonicNow }: ReceiveContext,
+  arrivals: readonly Arrival[],
+): Promise<void> {
+  for (const arrival of travelling(arrivals)) refusals.recall(arrival, monotonicNow);
+}
+
 /** Receipts say what will not come, and why. */
 export async function settleReceipts(context: ReceiveContext, arrivals: readonly Arrival[]): Promise<void> {
   for (const arrival of travelling(arrivals)) {
@@ -114,6 +141,8 @@ async function settleReceipt({ tx, tree, peer, ledger, seen }: ReceiveContext, a
   const tombstones = readReceipts(arrival.content());
   const foreign = tombstones.find(({ source }) => !tree.isBelow(source, peer.id));
   if (foreign) return arrival.refuse('BH-E-SPOOF', `a receipt for ${foreign.source}, which is not below ${peer.id}`);
+  if (tombstones.some(({ at }) => at === tree.self))
+    return arrival.refuse('BH-E-SPOOF', `a receipt in the name of ${tree.self}`);
   let waiting = 0;
   for (const tombstone of tombstones) {
     if (seen.hasRoom(tombstone, { first: tombstone.from, last: tombstone.to }))
@@ -123,24 +152,51 @@ async function settleReceipt({ tx, tree, peer, ledger, seen }: ReceiveContext, a
   if (waiting > 0) arrival.refuse('BH-E-SEEN-BOUND', `${waiting} ranges`, true, SEEN_BOUND_WAIT_MS);
 }
 
-/** Service modules, by class and subclass. */
-export async function dispatch({ tx, modules }: ReceiveContext, arrivals: readonly Arrival[]): Promise<void> {
-  for (const arrival of travelling(arrivals)) await modules.dispatch(tx, arrival);
+/** It waits, or is set aside. */
+export async function countFault(context: ReceiveContext, arrivals: readonly Arrival[]): Promise<void> {
+  const { tx, refusals, fault, monotonicNow } = context;
+  for (const arrival of travelling(arrivals)) await refusals.fault(tx, arrival, fault!, monotonicNow);
+}
+
+/** Service modules, by class and subclass; once for each event, whichever way it came. */
+export async function dispatch(context: ReceiveContext, arrivals: readonly Arrival[]): Promise<void> {
+  const { tx, seen, modules, eventKeys, refusals, monotonicNow } = context;
+  for (const arrival of travelling(arrivals)) {
+    const first = await eventKeys.find(tx, arrival, seen.isRenumbered(arrival.header.source));
+    if (first !== undefined) {
+      arrival.setAside({ kind: 'duplicate', of: first });
+      continue;
+    }
+    const outcome = await modules.dispatch(tx, arrival);
+    if (outcome === undefined) await eventKeys.keep(tx, arrival);
+    else if ('detail' in outcome) await refusals.fault(tx, arrival, outcome, monotonicNow);
+    else await refusals.remember(tx, arrival, outcome.module);
+  }
 }
 
 /** Rows, marks and totals of what is left; with the commit that follows, it is accepted. */
-export async function store(
-  { tx, peer, tree, seen, ledger, writer }: ReceiveContext,
-  arrivals: readonly Arrival[],
-): Promise<void> {
+export async function store(context: ReceiveContext, arrivals: readonly Arrival[]): Promise<void> {
+  const { tx, peer, tree, seen, ledger, writer, deadLetters, refusals, onSameEvent } = context;
   const kept = travelling(arrivals);
-  await writer.write(tx, peer.id, kept);
-  await ledger.settleArrived(tx, seen, kept);
+  const messages = kept.filter(({ aside }) => aside === undefined);
+  const aside = kept.filter((arrival) => arrival.aside !== undefined);
+  await writer.write(tx, peer.id, messages);
+  await deadLetters.add(
+    tx,
+    peer.id,
+    aside.filter((arrival) => arrival.aside?.kind === 'dead-letter'),
+  );
+  await ledger.settleArrived(tx, seen, messages);
+  await ledger.settleAside(tx, aside);
   for (const { stream, first, last } of runs(kept)) {
     const hearing = { owner: tree.get(stream.source)!, direct: stream.source === peer.id, at: kept[0]!.receivedAt };
     await seen.add(tx, stream, first, last, hearing);
   }
-  for (const arrival of kept) arrival.accept();
+  for (const arrival of kept) {
+    await refusals.forget(tx, arrival);
+    if (arrival.aside?.kind === 'duplicate') onSameEvent();
+    arrival.accept();
+  }
 }
 
 /** Sequences of one stream that follow one another, as one interval. */

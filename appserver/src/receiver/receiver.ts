@@ -4,6 +4,7 @@ import type { MailboxReader } from '@backhaul/spool';
 import { type ArtifactFile, EpochWatch, type Peer, type RelayHandler } from '@backhaul/transport';
 import type { ArtifactStore } from '../artifacts/artifact-store.ts';
 import type { Bus } from '../bus/bus.ts';
+import { DeadLetters } from '../dead-letters/dead-letters.ts';
 import type { ComponentRecord } from '../directory/component-tree.ts';
 import type { Directory } from '../directory/directory.ts';
 import type { LastHeard } from '../directory/last-heard.ts';
@@ -11,9 +12,11 @@ import { LedgerWriter } from '../ledger/ledger-writer.ts';
 import type { ModuleHost } from '../service-modules/module-host.ts';
 import type { Database, Transaction } from '../store/database.ts';
 import { Arrival } from './arrival.ts';
+import { EventKeys } from './event-keys.ts';
 import { GroupCommit, type Outcome } from './group-commit.ts';
 import { MessageWriter } from './message-writer.ts';
-import { RECEIVE_STAGES } from './receive.ts';
+import { FAULT_STAGES, RECEIVE_STAGES, type ReceiveContext } from './receive.ts';
+import { type Fault, Refusals } from './refusals.ts';
 import { Seen, type SeenChanges } from './seen.ts';
 
 /** Messages that one transaction may hold; more wait for the next. */
@@ -48,6 +51,9 @@ export class Receiver implements RelayHandler {
   readonly #seen = new Seen();
   readonly #ledger: LedgerWriter;
   readonly #writer = new MessageWriter();
+  readonly #eventKeys = new EventKeys();
+  readonly refusals: Refusals;
+  readonly deadLetters: DeadLetters;
   readonly #epochWatch = new EpochWatch();
   readonly #group: GroupCommit<Envelope, readonly Verdict[]>;
   readonly #figures: ReturnType<typeof figures>;
@@ -56,6 +62,9 @@ export class Receiver implements RelayHandler {
     this.#options = options;
     this.mailboxes = options.mailboxes;
     this.#ledger = new LedgerWriter(() => options.directory.tree);
+    this.refusals = new Refusals(options.logger);
+    const parts = { ledger: this.#ledger, writer: this.#writer, eventKeys: this.#eventKeys };
+    this.deadLetters = new DeadLetters({ ...options, ...parts });
     this.#group = new GroupCommit(
       (envelopes) => this.#commit(envelopes),
       ({ messages }) => messages.length,
@@ -74,6 +83,7 @@ export class Receiver implements RelayHandler {
 
   async start(): Promise<void> {
     await this.#seen.load(this.#options.database);
+    await this.refusals.load(this.#options.database);
   }
 
   /** Answers everything that was taken, then takes nothing more. */
@@ -123,31 +133,84 @@ export class Receiver implements RelayHandler {
     envelopes: readonly Envelope[],
   ): Promise<Outcome<readonly Verdict[]>[]> {
     const outcomes: Outcome<readonly Verdict[]>[] = [];
-    for (const envelope of envelopes) {
-      const before = seen.snapshot();
-      try {
-        outcomes.push({ ok: true, result: await tx.savepoint(() => this.#receive(tx, seen, envelope)) });
-      } catch (error) {
-        seen.restore(before);
-        outcomes.push({ ok: false, error: this.#unexpected(envelope, error) });
-      }
-    }
+    for (const envelope of envelopes) outcomes.push(await this.#receiveOne(tx, seen, envelope));
     return outcomes;
   }
 
+  /** When the store does not take an envelope, the fault may be one message's: then each is tried alone. */
+  async #receiveOne(tx: Transaction, seen: SeenChanges, envelope: Envelope): Promise<Outcome<readonly Verdict[]>> {
+    try {
+      return { ok: true, result: await this.#apart(tx, seen, envelope) };
+    } catch (error) {
+      if (isStoreFailure(error)) return { ok: false, error: this.#unexpected(envelope, error) };
+      return this.#receiveEach(tx, seen, envelope);
+    }
+  }
+
+  async #receiveEach(tx: Transaction, seen: SeenChanges, { peer, messages }: Envelope) {
+    const verdicts: Verdict[] = [];
+    for (const message of messages) {
+      try {
+        verdicts.push(...(await this.#apart(tx, seen, { peer, messages: [message] })));
+      } catch (error) {
+        const refusal = this.#unexpected({ peer, messages }, error);
+        if (isStoreFailure(error)) return { ok: false, error: refusal } as const;
+        const detail = error instanceof Error ? error.message : String(error);
+        verdicts.push(await this.#fault(tx, seen, peer, message, { module: 'store', detail }));
+      }
+    }
+    return { ok: true, result: verdicts } as const;
+  }
+
+  /** What an undone savepoint has added to `seen` is taken back with it. */
+  async #apart(tx: Transaction, seen: SeenChanges, envelope: Envelope): Promise<readonly Verdict[]> {
+    const before = seen.snapshot();
+    try {
+      return await tx.savepoint(() => this.#receive(tx, seen, envelope));
+    } catch (error) {
+      seen.restore(before);
+      throw error;
+    }
+  }
+
   async #receive(tx: Transaction, seen: SeenChanges, { peer, messages }: Envelope): Promise<readonly Verdict[]> {
-    const { directory, modules, lastHeard, clock } = this.#options;
+    const { lastHeard, clock } = this.#options;
     const now = clock.now();
     const arrivals = messages.map((message) => new Arrival(message, now));
-    const context = {
-      ...{ tx, peer, seen, modules, tree: directory.tree, ledger: this.#ledger, writer: this.#writer },
-      ...{ epochWatch: this.#epochWatch, monotonicNow: clock.monotonic() },
-      onDuplicate: () => this.#figures.duplicates.inc(),
-      onClone: () => this.#tellClone(peer, now),
-    };
+    const context = this.#contextOf(tx, seen, peer);
     for (const stage of RECEIVE_STAGES) await stage(context, arrivals);
     tx.afterCommit(() => lastHeard.arrived(arrivals, now));
     return arrivals.map(({ verdict }) => verdict!);
+  }
+
+  /** Counts the fault of a message; one that cannot even be set aside is the sender's to keep. */
+  async #fault(tx: Transaction, seen: SeenChanges, peer: ComponentRecord, message: Message, fault: Fault) {
+    const arrival = new Arrival(message, this.#options.clock.now());
+    const context = { ...this.#contextOf(tx, seen, peer), fault };
+    const before = seen.snapshot();
+    try {
+      await tx.savepoint(async () => {
+        for (const stage of FAULT_STAGES) await stage(context, [arrival]);
+      });
+      return arrival.verdict!;
+    } catch (error) {
+      seen.restore(before);
+      if (isStoreFailure(error)) throw error;
+      arrival.refuse('BH-E-MODULE', `${fault.module}: ${fault.detail}`);
+      return arrival.verdict!;
+    }
+  }
+
+  #contextOf(tx: Transaction, seen: SeenChanges, peer: ComponentRecord): ReceiveContext {
+    const { directory, modules, clock } = this.#options;
+    return {
+      ...{ tx, peer, seen, modules, tree: directory.tree, ledger: this.#ledger, writer: this.#writer },
+      ...{ epochWatch: this.#epochWatch, monotonicNow: clock.monotonic() },
+      ...{ eventKeys: this.#eventKeys, refusals: this.refusals, deadLetters: this.deadLetters },
+      onSameEvent: () => this.#figures.sameEvents.inc(),
+      onDuplicate: () => this.#figures.duplicates.inc(),
+      onClone: () => this.#tellClone(peer, clock.now()),
+    };
   }
 
   #tellClone({ id, customer, site }: ComponentRecord, at: number): void {
@@ -177,10 +240,18 @@ export class Receiver implements RelayHandler {
   }
 }
 
+/** The whole store's fault, not a message's: everybody waits. */
+const isStoreFailure = (error: unknown): boolean =>
+  error instanceof BackhaulError && error.code === 'BH-E-SPOOL-STOPPED';
+
 function figures(metrics: Metrics) {
   return {
     accepted: metrics.counter('messages_accepted_total', 'Messages accepted from below, duplicates among them'),
     duplicates: metrics.counter('messages_duplicate_total', 'Messages that had been stored before'),
+    sameEvents: metrics.counter(
+      'messages_same_event_total',
+      'Messages whose event had been told by another message, through another way',
+    ),
     refused: metrics.counter('messages_refused_total', 'Messages refused, by code', ['code']),
     commitSeconds: metrics.histogram(
       'commit_seconds',

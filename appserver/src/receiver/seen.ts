@@ -147,6 +147,11 @@ export class SeenChanges {
     return this.#added.streams.get(key)?.set ?? this.#committed.intervals(key);
   }
 
+  /** The source has begun anew, so what it had sent before may come again under other numbers. */
+  isRenumbered(source: string): boolean {
+    return this.#epochsOf(source).length > 1;
+  }
+
   knowledgeOf(source: string, epoch: string): EpochKnowledge {
     return knowledgeOf(this.#epochsOf(source), epoch);
   }

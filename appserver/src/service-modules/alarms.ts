@@ -114,18 +114,16 @@ export class Alarms implements ServiceModule {
   async handle(tx: Transaction, message: ArrivedMessage): Promise<HandleResult> {
     const alarm = message.content();
     if (alarm.type !== 'alarm') return undefined;
-    const key = { subject: subjectOf(message), alarmId: alarm.alarmId };
-    if (alarm.instance !== key.subject)
-      return { refuse: 'BH-E-SPOOF', detail: `the alarm is of ${alarm.instance}, the header says ${key.subject}` };
-    const known = await tx.db
-      .selectFrom('alarms')
-      .select(['state', 'occurredAt', 'openedAt', 'times'])
-      .where((eb) => eb.and(key))
-      .executeTakeFirst();
+    const own = { subject: subjectOf(message), alarmId: alarm.alarmId };
+    if (alarm.instance !== own.subject)
+      return { refuse: 'BH-E-SPOOF', detail: `the alarm is of ${alarm.instance}, the header says ${own.subject}` };
+    const known = (await find(tx, own)) ?? (await findOfSameMachine(tx, own));
+    const key = { subject: known?.subject ?? own.subject, alarmId: alarm.alarmId };
     if (known && known.occurredAt > alarm.occurredAt) return { note: 'older than what is known' };
     const reopened = alarm.state === 'open' && known?.state !== 'open' && known?.state !== 'acknowledged';
     const row = {
       ...rowOf(message, alarm),
+      instance: key.subject,
       openedAt: reopened ? alarm.occurredAt : (known?.openedAt ?? null),
       times: (known?.times ?? 0) + (reopened ? 1 : 0),
     };
@@ -167,6 +165,39 @@ function notificationOf({ scope, header }: ArrivedMessage, alarm: Alarm): NewNot
     text: `${alarmId} of ${instance} is ${state}: ${text}`,
     data: { alarmId, state, instance, class: header.class, subclass: header.subclass, message: header.id },
   };
+}
+
+const KNOWN = ['subject', 'state', 'occurredAt', 'openedAt', 'times'] as const;
+type Key = { readonly subject: string; readonly alarmId: string };
+
+function find(tx: Transaction, key: Key) {
+  return tx.db
+    .selectFrom('alarms')
+    .select(KNOWN)
+    .where((eb) => eb.and({ ...key }))
+    .executeTakeFirst();
+}
+
+/**
+ * A machine that is looked after through two proxies has an ID at each of them, and each change of an alarm comes through
+ * whichever was faster: it is one condition, kept under the ID that told it first.
+ */
+function findOfSameMachine(tx: Transaction, { subject, alarmId }: Key) {
+  return tx.db
+    .selectFrom('instances as own')
+    .innerJoin('instances as same', (join) =>
+      join
+        .onRef('same.managementId', '=', 'own.managementId')
+        .onRef('same.platform', '=', 'own.platform')
+        .onRef('same.customer', '=', 'own.customer')
+        .onRef('same.site', '=', 'own.site'),
+    )
+    .innerJoin('alarms', 'alarms.subject', 'same.id')
+    .select(KNOWN.map((column) => `alarms.${column}` as const))
+    .where('own.id', '=', subject)
+    .where('alarms.alarmId', '=', alarmId)
+    .orderBy('alarms.updatedAt', 'desc')
+    .executeTakeFirst();
 }
 
 function rowOf(message: ArrivedMessage, alarm: Alarm) {

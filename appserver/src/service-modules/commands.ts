@@ -113,7 +113,7 @@ export const commands: ServiceModule = {
       body: commandRequest,
       status: 202,
       reply: z.strictObject({ id: z.string() }),
-      handle: send,
+      handle: sendCommand,
     }),
     route({
       method: 'get',
@@ -136,12 +136,13 @@ export const commands: ServiceModule = {
   ],
 };
 
-async function send({
-  services,
-  queries,
-  body,
-  now,
-}: RouteRequest<unknown, unknown, z.output<typeof commandRequest>>): Promise<{ id: string }> {
+type Sending = Pick<
+  RouteRequest<unknown, unknown, z.output<typeof commandRequest>>,
+  'services' | 'queries' | 'body' | 'now'
+>;
+
+/** A command on its way, with a row for each member's answer. @throws BH-E-COMMAND-UNKNOWN, BH-E-TARGET */
+export async function sendCommand({ services, queries, body, now }: Sending): Promise<{ id: string }> {
   if (!COMMANDS.some((known) => known === body.command))
     throw new BackhaulError('BH-E-COMMAND-UNKNOWN', { detail: body.command });
   const { members, destination, scope } = await readTarget(services.directory, queries, body.destination);

@@ -93,6 +93,11 @@ export const inventory: ServiceModule = {
           "document" ${t.text} NOT NULL, ${scopeColumns(t)}, PRIMARY KEY ("subject", "class", "subclass", "part"))`,
       ],
     },
+    {
+      owner: 'inventory',
+      version: 2,
+      statements: () => ['CREATE INDEX "instancesByManagementId" ON "instances" ("managementId", "platform")'],
+    },
   ],
   async handle(tx, message) {
     return message.header.class === 'infrastructure' ? register(tx, message) : keepDocument(tx, message);

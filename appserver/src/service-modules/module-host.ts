@@ -1,5 +1,6 @@
 import { BackhaulError, type Clock, type Logger, type Metrics } from '@backhaul/runtime';
 import type { Arrival } from '../receiver/arrival.ts';
+import type { Fault } from '../receiver/refusals.ts';
 import type { Transaction } from '../store/database.ts';
 import { LentTransaction } from './lent-transaction.ts';
 import {
@@ -12,12 +13,13 @@ import {
 
 /** A module that holds a transaction longer than this has failed. */
 const HANDLE_LIMIT_MS = 5_000;
-/** So many faults in a row, and a module is taken out until the next start. */
+/** Faults on so many different messages in a row, and a module is taken out until the next start. */
 const FAULTS_TOLERATED = 20;
 
 interface Hosted {
   readonly module: ServiceModule;
-  faultsInARow: number;
+  /** messages and ticks on which it has failed since it last did its work; one that is tried again counts once */
+  readonly failedOn: Set<string>;
   faults: number;
   lastFault: string | undefined;
 }
@@ -29,8 +31,18 @@ export interface ModuleReport {
   readonly lastFault?: string;
 }
 
-/** Ends the savepoint of a message that a module refused. */
-class Refused extends Error {}
+/** What a module made of a message that it did not take: it refused, or (with `detail`) it failed. */
+export type NotTaken = { readonly module: string } | Fault;
+
+/** Ends the savepoint of a message that a module did not take. */
+class Stopped extends Error {
+  readonly outcome: NotTaken;
+
+  constructor(outcome: NotTaken) {
+    super(outcome.module);
+    this.outcome = outcome;
+  }
+}
 
 /** Runs the service modules, each apart from the others and from the message. */
 export class ModuleHost {
@@ -40,7 +52,7 @@ export class ModuleHost {
   readonly #failures: ReturnType<Metrics['counter']>;
 
   constructor(modules: readonly ServiceModule[], clock: Clock, logger: Logger, metrics: Metrics) {
-    this.#hosted = modules.map((module) => ({ module, faultsInARow: 0, faults: 0, lastFault: undefined }));
+    this.#hosted = modules.map((module) => ({ module, failedOn: new Set(), faults: 0, lastFault: undefined }));
     this.#clock = clock;
     this.#logger = logger;
     this.#failures = metrics.counter('module_failures_total', 'Messages or ticks on which a service module failed', [
@@ -60,27 +72,30 @@ export class ModuleHost {
     for (const { module } of this.#hosted.toReversed()) await module.stop?.();
   }
 
-  /** Gives a message to everybody who subscribed to it, in the order of the list; one refusal undoes what others wrote. */
-  async dispatch(tx: Transaction, arrival: Arrival): Promise<void> {
-    const interested = this.#hosted.filter(
-      (h) => isRunning(h) && h.module.handle && isSubscribed(h.module, arrival.header),
-    );
-    if (interested.length === 0 || !readable(arrival)) return;
+  /**
+   * Gives a message to everybody who subscribed to it, in the order of the list. One that does not take it undoes what
+   * others wrote: a refusal is the message's verdict, a failure is told.
+   */
+  async dispatch(tx: Transaction, arrival: Arrival): Promise<NotTaken | undefined> {
+    const interested = this.#hosted.filter((h) => h.module.handle && isSubscribed(h.module, arrival.header));
+    if (interested.length === 0 || !readable(arrival)) return undefined;
     const handleAll = async () => {
-      for (const hosted of interested) {
-        await this.#handle(tx, hosted, arrival);
-        if (arrival.verdict) throw new Refused();
-      }
+      for (const hosted of interested) await this.#handle(tx, hosted, arrival);
     };
-    await tx.savepoint(handleAll).catch((error) => {
-      if (!(error instanceof Refused)) throw error;
-    });
+    try {
+      await tx.savepoint(handleAll);
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof Stopped)) throw error;
+      return error.outcome;
+    }
   }
 
   async tick(tx: Transaction, now: number): Promise<void> {
     for (const hosted of this.#hosted) {
       const { tick } = hosted.module;
-      if (tick && isRunning(hosted)) await this.#apart(tx, hosted, (lent) => tick.call(hosted.module, lent, now));
+      if (tick && isRunning(hosted))
+        await this.#apart(tx, hosted, `tick ${now}`, (lent) => tick.call(hosted.module, lent, now));
     }
   }
 
@@ -105,27 +120,33 @@ export class ModuleHost {
     }));
   }
 
+  /** @throws Stopped */
   async #handle(tx: Transaction, hosted: Hosted, arrival: Arrival): Promise<void> {
     const { module } = hosted;
-    const outcome = await this.#apart(tx, hosted, (lent) => module.handle!(lent, arrival));
-    if ('failed' in outcome) return arrival.addNote(`${module.name} failed: ${outcome.failed}`);
+    if (!isRunning(hosted)) return arrival.addNote(`${module.name} is taken out`);
+    const outcome = await this.#apart(tx, hosted, arrival.header.id, (lent) => module.handle!(lent, arrival));
+    if ('failed' in outcome) throw new Stopped({ module: module.name, detail: outcome.failed });
+    if ('unreadable' in outcome) return arrival.addNote(`${module.name} failed: ${outcome.unreadable}`);
     settle(arrival, module, outcome.result);
+    if (arrival.verdict) throw new Stopped({ module: module.name });
   }
 
-  /** Whatever the module wrote is undone when it throws or does not come back; nobody else notices. */
+  /** Whatever the module wrote is undone when it throws or does not come back; nobody else notices. `on`: what it is at. */
   async #apart<T>(
     tx: Transaction,
     hosted: Hosted,
+    on: string,
     work: (lent: Transaction) => Promise<T>,
-  ): Promise<{ result: T } | { failed: string }> {
+  ): Promise<{ result: T } | { failed: string } | { unreadable: string }> {
     const lent = new LentTransaction(tx);
     try {
       const result = await tx.savepoint(() => this.#inTime(work(lent)));
-      hosted.faultsInARow = 0;
+      hosted.failedOn.clear();
       return { result };
     } catch (error) {
       if (isStoreFailure(error)) throw error;
-      return { failed: isUnreadable(error) ? this.#badMessage(hosted, error) : this.#fault(hosted, error) };
+      if (isUnreadable(error)) return { unreadable: this.#badMessage(hosted, error) };
+      return { failed: this.#fault(hosted, on, error) };
     } finally {
       lent.takeBack();
     }
@@ -146,10 +167,10 @@ export class ModuleHost {
     return detail === undefined ? code : `${code}: ${detail}`;
   }
 
-  #fault(hosted: Hosted, error: unknown): string {
+  #fault(hosted: Hosted, on: string, error: unknown): string {
     const text = error instanceof Error ? error.message : String(error);
     hosted.faults++;
-    hosted.faultsInARow++;
+    hosted.failedOn.add(on);
     hosted.lastFault = text;
     this.#failures.inc({ module: hosted.module.name });
     this.#logger.error({ error, module: hosted.module.name }, 'a service module failed');
@@ -167,7 +188,7 @@ const isStoreFailure = (error: unknown): boolean =>
 const isUnreadable = (error: unknown): error is BackhaulError =>
   error instanceof BackhaulError && error.code !== 'BH-E-INTERNAL' && !error.retryable;
 
-const isRunning = (hosted: Hosted): boolean => hosted.faultsInARow < FAULTS_TOLERATED;
+const isRunning = (hosted: Hosted): boolean => hosted.failedOn.size < FAULTS_TOLERATED;
 
 /** What cannot be read is the sender's fault, not the module's: refused with the reader's own code. */
 function readable(arrival: Arrival): boolean {

@@ -69,9 +69,10 @@ export interface ServiceModule {
   start?(context: ModuleContext): Promise<void>;
   stop?(): Promise<void>;
   /**
-   * Called for each message subscribed to, in the transaction that stores it; all effects go through `tx`, and what the
-   * world is told of them through `tx.afterCommit`. One that throws, or takes too long, is undone alone: the message is
-   * stored with a note, the fault is counted, and after repeated faults the module is taken out.
+   * Called for each message subscribed to, once for each event, in the transaction that stores it; all effects go through
+   * `tx`, and what the world is told of them through `tx.afterCommit`. When one throws, or takes too long, everything done
+   * for the message is undone and its sender is asked to send it again later; after ten faults the message becomes a dead
+   * letter. A module that fails on many different messages in a row is taken out.
    */
   handle?(tx: Transaction, message: ArrivedMessage): Promise<HandleResult>;
   /** Called about once a minute, outside of any message: expiry, overdue marks, pruning of the module's own tables. */

@@ -80,4 +80,27 @@ export const CORE_MIGRATIONS: readonly Migration[] = [
           WHERE "direction" = 'up' GROUP BY "source", "epoch") m ON m."source" = s."source" AND m."epoch" = s."epoch"`,
     ],
   },
+  {
+    owner: 'core',
+    version: 3,
+    statements: (t) => [
+      // Events that have had their effect, whichever way they came; the scope's columns are part of the key
+      `CREATE TABLE "eventKeys" ("subclass" ${t.text} NOT NULL, "eventKey" ${t.text} NOT NULL, "messageId" ${t.text} NOT NULL,
+        "receivedAt" ${t.integer} NOT NULL, ${scopeColumns(t)}, PRIMARY KEY ("customer", "site", "class", "subclass", "eventKey"))`,
+      `CREATE INDEX "eventKeysByTime" ON "eventKeys" ("receivedAt")`,
+
+      // What was not taken: refused for good, or failed and to be tried again
+      `CREATE TABLE "refusals" ("source" ${t.text} NOT NULL, "epoch" ${t.text} NOT NULL, "lane" ${t.integer} NOT NULL, "sequence" ${t.integer} NOT NULL,
+        "faults" ${t.integer} NOT NULL, "module" ${t.text} NOT NULL, "code" ${t.text} NOT NULL, "detail" ${t.text} NOT NULL,
+        "final" ${t.integer} NOT NULL, "firstAt" ${t.integer} NOT NULL, "at" ${t.integer} NOT NULL, ${scopeColumns(t)},
+        PRIMARY KEY ("source", "epoch", "lane", "sequence"))`,
+      `CREATE INDEX "refusalsByTime" ON "refusals" ("at")`,
+      `CREATE TABLE "deadLetters" ("number" ${t.serial}, "id" ${t.text} NOT NULL, "source" ${t.text} NOT NULL, "epoch" ${t.text} NOT NULL,
+        "lane" ${t.integer} NOT NULL, "sequence" ${t.integer} NOT NULL, "subclass" ${t.text} NOT NULL, "contentType" ${t.text} NOT NULL,
+        "madeAt" ${t.integer} NOT NULL, "peer" ${t.text} NOT NULL, "module" ${t.text} NOT NULL, "code" ${t.text} NOT NULL, "detail" ${t.text} NOT NULL,
+        "faults" ${t.integer} NOT NULL, "firstAt" ${t.integer} NOT NULL, "at" ${t.integer} NOT NULL, "bytes" ${t.integer} NOT NULL,
+        "state" ${t.text} NOT NULL, "decidedAt" ${t.integer}, "reason" ${t.text}, "header" ${t.bytes}, "body" ${t.bytes}, ${scopeColumns(t)})`,
+      `CREATE INDEX "deadLettersByState" ON "deadLetters" ("state", "number")`,
+    ],
+  },
 ];

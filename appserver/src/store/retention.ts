@@ -29,6 +29,21 @@ const STEPS = [
     sql: 'DELETE FROM "pushes" WHERE "id" IN (SELECT "id" FROM "pushes" WHERE "expiresAt" < ? ORDER BY "expiresAt" LIMIT ?)',
   },
   {
+    what: 'event keys',
+    days: 'eventKeysDays',
+    sql: 'DELETE FROM "eventKeys" WHERE ("customer", "site", "class", "subclass", "eventKey") IN (SELECT "customer", "site", "class", "subclass", "eventKey" FROM "eventKeys" WHERE "receivedAt" < ? ORDER BY "receivedAt" LIMIT ?)',
+  },
+  {
+    what: 'refusals',
+    days: 'eventKeysDays',
+    sql: 'DELETE FROM "refusals" WHERE ("source", "epoch", "lane", "sequence") IN (SELECT "source", "epoch", "lane", "sequence" FROM "refusals" WHERE "at" < ? ORDER BY "at" LIMIT ?)',
+  },
+  {
+    what: 'dead letters',
+    days: 'deadLettersDays',
+    sql: 'DELETE FROM "deadLetters" WHERE "number" IN (SELECT "number" FROM "deadLetters" WHERE "at" < ? ORDER BY "number" LIMIT ?)',
+  },
+  {
     what: 'fetches',
     days: 'commandsDays',
     sql: 'DELETE FROM "artifactFetches" WHERE "number" IN (SELECT "number" FROM "artifactFetches" WHERE "at" < ? ORDER BY "number" LIMIT ?)',

@@ -81,6 +81,34 @@ export interface TombstoneRow extends ScopeColumns {
   recordedAt: number;
 }
 
+export interface DeadLetterRow extends ScopeColumns {
+  number: Generated<number>;
+  id: string;
+  source: string;
+  epoch: string;
+  lane: number;
+  sequence: number;
+  subclass: string;
+  contentType: string;
+  madeAt: number;
+  peer: string;
+  /** the service module that failed, or `store` */
+  module: string;
+  code: string;
+  detail: string;
+  faults: number;
+  firstAt: number;
+  /** the last fault */
+  at: number;
+  bytes: number;
+  state: string;
+  decidedAt: number | null;
+  reason: string | null;
+  /** gone once it is decided */
+  header: Uint8Array | null;
+  body: Uint8Array | null;
+}
+
 export interface ArtifactRow extends ScopeColumns {
   sha256: string;
   name: string;
@@ -104,6 +132,21 @@ interface CoreTables {
   classTotals: ScopeColumns & { subclass: string; direction: string; messages: number; bytes: number };
   seen: ScopeColumns & { source: string; epoch: string; lane: number; first: number; last: number };
   epochs: ScopeColumns & { source: string; epoch: string; ordinal: number; direct: number; firstSeenAt: number };
+  eventKeys: ScopeColumns & { subclass: string; eventKey: string; messageId: string; receivedAt: number };
+  refusals: ScopeColumns & {
+    source: string;
+    epoch: string;
+    lane: number;
+    sequence: number;
+    faults: number;
+    module: string;
+    code: string;
+    detail: string;
+    final: number;
+    firstAt: number;
+    at: number;
+  };
+  deadLetters: DeadLetterRow;
   tombstones: TombstoneRow;
   streams: ScopeColumns & { source: string; epoch: string; lane: number; settledThrough: number };
   mailboxOwners: { owner: string; last: number; acknowledged: number; messages: number; bytes: number };

@@ -27,6 +27,7 @@ export interface MessageOptions {
   routing?: readonly Hop[];
   locator?: 'source' | 'destination';
   body?: Uint8Array;
+  eventKey?: string;
 }
 
 /** A source with its own numbers: makes messages as a proxy or an MLM does. */
@@ -60,6 +61,7 @@ export class Sender {
       epoch: this.epoch,
       lane,
       sequence,
+      ...(options.eventKey === undefined ? {} : { eventKey: options.eventKey }),
       ...(options.instance === undefined ? {} : { instance: options.instance }),
       classification: described.classification,
       class: cls,

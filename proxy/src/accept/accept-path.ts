@@ -172,13 +172,20 @@ function payloadOf({ data, content }: { data?: unknown; content?: DataElement | 
   return jsonElement(data);
 }
 
-/** `<platform>/<management id>/<event id>`: the same event through two redundant proxies has the same key. */
+/**
+ * `<platform>/<management id>/<event id>`: the same event through two redundant proxies has the same key. Of an alarm each
+ * change is an event of its own, also when the platform gives all of them one id: its key ends in state and severity, and
+ * without an id it begins with the condition and the time it happened.
+ */
 function eventKeyOf(
   submission: Submission,
   { platform, managementId }: InstanceRecord,
   content: Content,
 ): string | undefined {
-  const eventId =
-    submission.eventId ?? (content.type === 'alarm' ? `${content.alarmId}@${content.occurredAt}` : undefined);
-  return eventId === undefined ? undefined : `${platform}/${managementId}/${eventId}`;
+  const about = `${platform}/${managementId}`;
+  if (content.type === 'alarm') {
+    const occurrence = submission.eventId ?? `${content.alarmId}@${content.occurredAt}`;
+    return `${about}/${occurrence}/${content.state}/${content.severity}`;
+  }
+  return submission.eventId === undefined ? undefined : `${about}/${submission.eventId}`;
 }

@@ -15,6 +15,7 @@ const FATES = [
   'deadLetter',
   'revoked',
   'unknownAfterSend',
+  'duplicate',
 ] as const;
 const ALWAYS_SHOWN = 3;
 const lane = z.looseObject({ source: z.string(), epoch: z.string(), lane: z.number() });

@@ -1,0 +1,36 @@
+import type { SqlRow, Transaction } from '../store/database.ts';
+import type { Arrival } from './arrival.ts';
+
+const FIND = `SELECT "messageId" FROM "eventKeys"
+  WHERE "customer" = ? AND "site" = ? AND "class" = ? AND "subclass" = ? AND "eventKey" = ?`;
+const KEEP = `INSERT INTO "eventKeys" ("customer", "site", "class", "subclass", "eventKey", "messageId", "receivedAt", "instance")
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT ("customer", "site", "class", "subclass", "eventKey") DO NOTHING`;
+const HAS_ID = `SELECT 1 FROM "messages" WHERE "id" = ? AND "source" = ? AND "direction" = 'up' LIMIT 1`;
+
+/**
+ * Which events have had their effect. The same event comes with another identity through two redundant proxies (their
+ * origin event keys are equal), or once more in a new epoch of a source whose store was an older copy (its message id is).
+ * Found and kept in the transaction of the effect; for as long as retention keeps event keys.
+ */
+export class EventKeys {
+  /** The id of the message that brought the same event before. `renumbered`: the source has had more than one epoch. */
+  async find(tx: Transaction, { header, scope }: Arrival, renumbered: boolean): Promise<string | undefined> {
+    if (header.eventKey !== undefined) {
+      const [first] = await tx.all<{ messageId: string }>(FIND, keyOf({ header, scope }));
+      if (first) return first.messageId;
+    }
+    if (!renumbered) return undefined;
+    const known = await tx.all(HAS_ID, [header.id, header.source]);
+    return known.length > 0 ? header.id : undefined;
+  }
+
+  /** From now on the event of this message is known. */
+  async keep(tx: Transaction, { header, scope, receivedAt }: Arrival): Promise<void> {
+    if (header.eventKey === undefined) return;
+    await tx.run(KEEP, [[...keyOf({ header, scope }), header.id, receivedAt, scope.instance]]);
+  }
+}
+
+function keyOf({ header, scope }: Pick<Arrival, 'header' | 'scope'>): SqlRow {
+  return [scope.customer, scope.site ?? '', header.class, header.subclass, header.eventKey!];
+}
