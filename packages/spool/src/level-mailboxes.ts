@@ -5,6 +5,7 @@ import { numberKey, parseJson, putJson } from './keys.ts';
 import { loadMailboxes } from './mailbox-loader.ts';
 import { decodeMailboxMessage, encodeMailboxMessage } from './mailbox-message.ts';
 import { MailboxOwner, type Reference, type SharedMessage, sharedMessage, sizeOf } from './mailbox-owner.ts';
+import { SpoolTime } from './spool-time.ts';
 import { type Change, commitChanges, type Op, type Store, stagedChange } from './store.ts';
 import type { LoadReport, Mailboxes, MailboxMessage, MailboxPage } from './types.ts';
 import { Waiters } from './waiters.ts';
@@ -12,6 +13,8 @@ import { Waiters } from './waiters.ts';
 const CACHE_BYTES = 16 * 1024 * 1024;
 const EXPIRE_MESSAGES = 1_000;
 const FULL_WAIT_MS = 30_000;
+/** Name of the one queue in which messages are numbered. */
+const QUEUE = 'b';
 /** What an owner says that has no mark yet: it gets everything. */
 const NO_EPOCH = /^0*$/;
 
@@ -27,7 +30,8 @@ export interface LevelMailboxesOptions {
 
 /**
  * Back-channel queues of the children over one store. Keys: `b/<number>` one copy of each message, `o/<owner>/<number>` references
- * to it, `m/<owner>` {last, count}, `e` the epoch of these mailboxes.
+ * to it, `m/<owner>` {last, count}, `e` the epoch of these mailboxes, `t` the time (spool-time.ts). Times inside are on the axis of
+ * the mailboxes; at the door they are wall ms.
  *
  * mailbox.B1 a reference leaves by its owner's acknowledgement, its expiry or a revocation. spool.S5 the copy goes with the last
  * reference, in the same commit; who refers to it is counted at load, never stored.
@@ -39,6 +43,7 @@ export class LevelMailboxes implements Mailboxes {
   readonly #cache = new ByteCache(CACHE_BYTES);
   readonly #owners = new Map<string, MailboxOwner>();
   readonly #waiters = new Map<string, Waiters>();
+  readonly #time: SpoolTime;
   #messages = new Map<string, SharedMessage[]>();
   #expiries = new ExpiryHeap<SharedMessage>();
   #next = 1;
@@ -50,6 +55,7 @@ export class LevelMailboxes implements Mailboxes {
     this.#options = options;
     this.#store = options.store;
     this.#prefix = `${options.prefix}/`;
+    this.#time = new SpoolTime(options.clock);
   }
 
   /** 16 hex digits, made with the first load of a new store. */
@@ -68,7 +74,11 @@ export class LevelMailboxes implements Mailboxes {
     const { messages, owners, next, gaps } = await loadMailboxes(this.#store, this.#prefix);
     this.#next = next;
     for (const owner of owners) this.#owners.set(owner.name, owner);
-    for (const message of messages) this.#remember(message);
+    this.#time.load(await this.#store.get(`${this.#prefix}t`), { [QUEUE]: next }, (first) => newestAt(messages, first));
+    for (const message of messages) {
+      shift(message, this.#time.shiftOf(QUEUE, message.number));
+      this.#remember(message);
+    }
     await this.#loadEpoch();
     const damaged = this.#store
       .findings()
@@ -85,11 +95,18 @@ export class LevelMailboxes implements Mailboxes {
     for (const owner of owners) if (!this.hasRoom(owner, bytes)) throw full(`mailbox of ${owner}`);
     let shared: SharedMessage | undefined;
     const submit = (): Op[] => {
-      shared = this.#remember(sharedMessage(this.#next++, message, false));
-      const value = encodeMailboxMessage(message);
+      const held = moved(message, this.#time.offset);
+      const value = encodeMailboxMessage(held);
+      const time = this.#time.markOps(`${this.#prefix}t`, () => ({ [QUEUE]: this.#firstNumber }));
+      shared = this.#remember(sharedMessage(this.#next++, held, false));
       this.#cache.add(this.#messageKey(shared.number), value);
       const references = [...new Set(owners)].flatMap((owner) => this.#owner(owner).addOps(shared!));
-      return [...this.#epochOps(), { type: 'put', key: this.#messageKey(shared.number), value }, ...references];
+      return [
+        ...time,
+        ...this.#epochOps(),
+        { type: 'put', key: this.#messageKey(shared.number), value },
+        ...references,
+      ];
     };
     return stagedChange(owners.length === 0 ? () => [] : submit, () => {
       if (shared !== undefined) shared.isWritten = true;
@@ -130,14 +147,30 @@ export class LevelMailboxes implements Mailboxes {
   }
 
   expire(now: number): { change: Change; removed: readonly { owner: string; id: string }[] } {
+    const until = now + this.#time.offset;
     const expired: SharedMessage[] = [];
-    while (expired.length < EXPIRE_MESSAGES && (this.#expiries.peek()?.at ?? Number.POSITIVE_INFINITY) <= now) {
+    const opened: SharedMessage[] = [];
+    while (opened.length < EXPIRE_MESSAGES && (this.#expiries.peek()?.at ?? Number.POSITIVE_INFINITY) <= until) {
       const { value: shared } = this.#expiries.pop()!;
-      if (shared.owners.size > 0) expired.push(shared);
+      if (shared.owners.size === 0) continue;
+      opened.push(shared);
+      if (!this.#time.isUncertain(QUEUE, shared.number)) expired.push(shared);
     }
-    for (const shared of expired) this.#expiries.push(shared.expiresAt, shared);
+    for (const shared of opened) this.#expiries.push(shared.expiresAt, shared);
     const removed = expired.flatMap(({ id, owners }) => [...owners.keys()].map((owner) => ({ owner: owner.name, id })));
     return { change: stagedChange(() => expired.flatMap((shared) => this.#dropAll(shared))), removed };
+  }
+
+  noteParentTime(parentNow: number): void {
+    const correction = this.#time.hearParent(parentNow);
+    if (correction === 0) return;
+    const held = [...this.#messages.values()].flat();
+    this.#expiries = new ExpiryHeap();
+    for (const shared of held) {
+      if (this.#time.isOfEarlierRun(QUEUE, shared.number)) shift(shared, correction);
+      this.#noteExpiry(shared);
+    }
+    for (const waiters of this.#waiters.values()) waiters.wake();
   }
 
   /** Takes everything from one owner, who is no longer admitted; its numbers go on where they were. */
@@ -174,7 +207,10 @@ export class LevelMailboxes implements Mailboxes {
         this.#cache.get(this.#messageKey(message.number)) ?? (await this.#store.get(this.#messageKey(message.number)));
       if (value === undefined)
         this.#store.report({ code: 'BH-E-SPOOL-GAP', detail: `message ${message.id} for ${owner} is missing` });
-      else messages.push({ ...decodeMailboxMessage(value), number });
+      else {
+        const later = this.#time.shiftOf(QUEUE, message.number) - this.#time.offset;
+        messages.push({ ...moved(decodeMailboxMessage(value), later), number });
+      }
     }
     const through = messages.at(-1)?.number ?? held.acknowledged;
     held.sent = Math.max(held.sent, through);
@@ -194,13 +230,13 @@ export class LevelMailboxes implements Mailboxes {
   depth(owner: string): { messages: number; bytes: number; oldestAt?: number } {
     const held = this.#owners.get(owner);
     if (held === undefined || held.messages === 0) return { messages: 0, bytes: 0 };
-    const oldestAt = held.oldestAt;
-    return { messages: held.messages, bytes: held.bytes, ...(oldestAt === undefined ? {} : { oldestAt }) };
+    const { oldestAt, messages, bytes } = held;
+    return { messages, bytes, ...(oldestAt === undefined ? {} : { oldestAt: oldestAt - this.#time.offset }) };
   }
 
   /** What is past its time is left for `expire`, which tells its outcome. */
   #page(held: MailboxOwner, budget: { maxMessages: number; maxBytes: number }): Reference[] {
-    const now = this.#options.clock.now();
+    const now = this.#time.now();
     const page: Reference[] = [];
     let bytes = 0;
     for (const reference of held.references()) {
@@ -223,8 +259,18 @@ export class LevelMailboxes implements Mailboxes {
 
   #remember(shared: SharedMessage): SharedMessage {
     this.#messages.set(shared.id, [...(this.#messages.get(shared.id) ?? []), shared]);
-    if (shared.expiresAt !== Number.POSITIVE_INFINITY) this.#expiries.push(shared.expiresAt, shared);
+    this.#noteExpiry(shared);
     return shared;
+  }
+
+  #noteExpiry(shared: SharedMessage): void {
+    if (shared.expiresAt !== Number.POSITIVE_INFINITY) this.#expiries.push(shared.expiresAt, shared);
+  }
+
+  /** Number of the oldest message that somebody still refers to. */
+  get #firstNumber(): number {
+    for (const [first] of this.#messages.values()) return first?.number ?? this.#next;
+    return this.#next;
   }
 
   #drop(owner: MailboxOwner, messages: readonly SharedMessage[]): Op[] {
@@ -276,4 +322,22 @@ export class LevelMailboxes implements Mailboxes {
 
 function full(detail: string): BackhaulError {
   return new BackhaulError('BH-E-SPOOL-FULL', { detail, retryAfterMs: FULL_WAIT_MS });
+}
+
+/** Received and expiring so much later. */
+function moved(message: MailboxMessage, ms: number): MailboxMessage {
+  if (ms === 0) return message;
+  const expiry = message.expiresAt === undefined ? {} : { expiresAt: message.expiresAt + ms };
+  return { ...message, receivedAt: message.receivedAt + ms, ...expiry };
+}
+
+function shift(shared: SharedMessage, ms: number): void {
+  shared.receivedAt += ms;
+  shared.expiresAt += ms;
+}
+
+/** When the newest of the messages from a number on was received; minus infinity when there is none. */
+function newestAt(messages: readonly SharedMessage[], first: Readonly<Record<string, number>>): number {
+  const recent = messages.filter(({ number }) => number >= (first[QUEUE] ?? 1));
+  return recent.reduce((newest, { receivedAt }) => Math.max(newest, receivedAt), Number.NEGATIVE_INFINITY);
 }

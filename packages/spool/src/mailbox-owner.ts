@@ -7,9 +7,10 @@ export interface SharedMessage {
   readonly number: number;
   readonly id: string;
   readonly bytes: number;
-  readonly receivedAt: number;
+  /** on the axis of the mailboxes */
+  receivedAt: number;
   /** infinite when it never expires */
-  readonly expiresAt: number;
+  expiresAt: number;
   /** false until it is on disk */
   isWritten: boolean;
   /** owners that hold a reference, as of the last submission */

@@ -150,9 +150,9 @@ export class SpoolTime {
   }
 }
 
-/** A record that was received after the mark shows that the run lived until then. */
+/** A record that was received after the mark shows that the run lived until then; the next commit after that had a mark again. */
 function later(mark: Mark, axis: number): Mark {
-  const more = Math.max(0, axis - mark.axis);
+  const more = Math.min(Math.max(0, axis - mark.axis), MARK_MS);
   const parent = mark.parent === undefined ? {} : { parent: mark.parent + more };
   return { axis: mark.axis + more, wall: mark.wall + more, ...parent };
 }

@@ -203,6 +203,8 @@ export interface Mailboxes extends MailboxReader {
   /** One copy of the message, one reference per owner, in one change. Throws BH-E-SPOOL-FULL past an owner's quota. */
   stagePut(owners: readonly string[], message: MailboxMessage): Change;
   stageRevoke(messageId: string): Change;
+  /** As with a spool: corrects, once after a start, how long this component believes to have been off. */
+  noteParentTime(parentNow: number): void;
   /** Removed references, so that outcomes can be told. */
   expire(now: number): { change: Change; removed: readonly { owner: string; id: string }[] };
   depth(owner: string): { messages: number; bytes: number; oldestAt?: number };

@@ -19,7 +19,14 @@ export async function readAnswer(status: number, headers: AnswerHeaders, body: B
     body: await decodeBody(single(headers['content-encoding']), body),
     contentType: single(headers['content-type']) ?? '',
     mailbox: single(headers[WIRE_HEADERS.mailbox]),
+    date: dateOf(single(headers['date'])),
   };
+}
+
+/** Middle of the second that the header names. */
+function dateOf(text: string | undefined): number | undefined {
+  const second = text === undefined ? Number.NaN : Date.parse(text);
+  return Number.isNaN(second) ? undefined : second + 500;
 }
 
 /** What a parent (or something in between) answered instead of 200, as a coded error. */

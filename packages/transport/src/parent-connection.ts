@@ -21,6 +21,8 @@ export interface Answer {
   readonly body: Buffer;
   readonly contentType: string;
   readonly mailbox: string | undefined;
+  /** what the parent's clock said (`Date`, whole seconds), wall ms */
+  readonly date?: number | undefined;
 }
 
 export interface ArtifactAnswer {

@@ -34,6 +34,8 @@ export interface PollerOptions {
   readonly downward: DownwardHandler;
   /** Told what the parent holds of our lanes, in the first exchange with each parent, before anything is sent to it. */
   readonly onMarks?: (marks: readonly Mark[]) => void | Promise<void>;
+  /** What the parent's clock says, wall ms; told before anything is sent to it. */
+  readonly onParentTime: (now: number) => void;
   /** the parent may be used from now on */
   readonly onGreeted: () => void;
   readonly clock: Clock;
@@ -82,7 +84,7 @@ export class Poller {
       const { response, messages } = readReply(answer.contentType, answer.body);
       const place = parsePlace('Backhaul-Mailbox', answer.mailbox);
       parents.answered(link);
-      if (hello) await this.#greet(link, response.marks ?? []);
+      if (hello) await this.#greet(link, response.marks ?? [], answer.date);
       if (place && messages.length > 0) await this.#receive(link, messages, place, signal);
       else if (!hello && clock.monotonic() - began < TOO_EARLY_MS) await clock.sleep(PAUSE_MS, signal);
     } catch (thrown) {
@@ -136,7 +138,8 @@ export class Poller {
     );
   }
 
-  async #greet(link: ParentConnection, marks: readonly Mark[]): Promise<void> {
+  async #greet(link: ParentConnection, marks: readonly Mark[], date: number | undefined): Promise<void> {
+    if (date !== undefined) this.#options.onParentTime(date);
     await this.#options.onMarks?.(marks);
     link.greeted = true;
     this.#options.onGreeted();

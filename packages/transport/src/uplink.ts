@@ -35,6 +35,8 @@ export interface UplinkOptions {
   readonly onRemoved: (removed: readonly Removed[]) => Change;
   /** What a parent holds of our own lanes; called in the first exchange with it, before anything is sent to it. */
   readonly onMarks?: (marks: readonly Mark[]) => void | Promise<void>;
+  /** What a parent's clock says, wall ms, in the first exchange with it; the spool is told anyway. */
+  readonly onParentTime?: (now: number) => void;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -103,7 +105,12 @@ export class Uplink implements Component {
       onProgress: () => this.#watchdog.progress(),
     });
     const onGreeted = (): void => this.#forwarder.wake();
-    this.#poller = new Poller({ ...shared, downward, onGreeted, ...(onMarks ? { onMarks } : {}) });
+    const onParentTime = (now: number): void => {
+      spool.noteParentTime(now);
+      options.onParentTime?.(now);
+    };
+    const told = { onGreeted, onParentTime, ...(onMarks ? { onMarks } : {}) };
+    this.#poller = new Poller({ ...shared, downward, ...told });
     this.#watchdog = new SendWatchdog({ ...shared, spool, beginAnew: () => this.#beginAnew() });
   }
 
