@@ -13,7 +13,9 @@ import { LevelStore, type Removed } from '@backhaul/spool';
 import { Heartbeat, RelayListener, renewEpochIfRestored, Uplink } from '@backhaul/transport';
 import type { MlmConfig } from './config.ts';
 import { type MlmCore, mlmCore } from './mlm-core.ts';
+import { ProgressWatch } from './progress-watch.ts';
 import { type SelfIdentity, selfIdentity, uplinkTls } from './self-identity.ts';
+import { StoreReport } from './store-report.ts';
 
 export interface MlmOptions {
   readonly config: MlmConfig;
@@ -53,7 +55,7 @@ export function mlmParts(options: MlmOptions): MlmParts {
   const uplink = makeUplink(common, core);
   const listener = makeListener(common, core);
   const connected = () => uplink.status().connected;
-  const ready = () => readiness(store, core, listener.ready, uplink);
+  const ready = () => readiness(store, core, listener.ready, uplink, watch);
   const admin = new AdminListener({ ...config.admin, metrics, version: VERSION, ready, logger });
   const { state, modules, transfers, windows, housekeeping, own, numbering, spool, status } = core;
   const { intervalMs } = config.heartbeat;
@@ -61,8 +63,16 @@ export function mlmParts(options: MlmOptions): MlmParts {
     ...{ self: id, title: `MLM ${VERSION}`, tree: status, connected, outbox: own, numbering, spool, store },
     ...{ intervalMs, clock, logger },
   });
+  const notify: Heartbeat['notify'] = (id, notice) => heartbeat.notify(id, notice);
+  const report = new StoreReport({ store, notify, clock });
+  const watch = new ProgressWatch({
+    oldestAccept: () => core.handler.oldestAccept,
+    senderStalledAt: () => uplink.status().stalledAt,
+    ...{ notify, clock, logger, metrics },
+  });
+  const sources = [listener, watch, admin];
   return {
-    components: [store, state, modules, uplink, transfers, windows, housekeeping, heartbeat, listener, admin],
+    components: [store, state, modules, uplink, transfers, windows, housekeeping, heartbeat, report, ...sources],
     store,
     describe: () => ({ admin: admin.url, listeners: { relay: listener.url } }),
   };
@@ -105,7 +115,13 @@ function fetchRate({ transfers: { maxBytesPerSecond } }: MlmConfig) {
 }
 
 /** Ready is who takes messages; a parent that does not answer is shown, but what is accepted waits in the spool. */
-function readiness(store: LevelStore, { modules }: MlmCore, listening: boolean, uplink: Uplink): Readiness {
+function readiness(
+  store: LevelStore,
+  { modules }: MlmCore,
+  listening: boolean,
+  uplink: Uplink,
+  { trouble }: ProgressWatch,
+): Readiness {
   const out = modules.status().filter(({ state }) => state === 'taken-out');
   const faults = out.map(({ name, lastFault }) => `${name}: ${lastFault}`).join('; ');
   const { accepting } = store;
@@ -117,6 +133,7 @@ function readiness(store: LevelStore, { modules }: MlmCore, listening: boolean, 
     listener: { ok: listening },
     parent: { ok: connected, detail: connected ? `${parent} answers` : silent },
     modules: { ok: out.length === 0, detail: faults || 'all running' },
+    progress: { ok: trouble === undefined, detail: trouble ?? 'everything moves' },
   };
   return { ready: checks.store.ok && accepting && listening, checks };
 }

@@ -22,6 +22,8 @@ export class MlmHandler implements RelayHandler {
   readonly mailboxes: RoomyMailboxes;
   readonly #options: MlmHandlerOptions;
   readonly #heardAt = new Map<string, number>();
+  /** when the envelopes that are not answered yet were taken up, monotonic ms */
+  readonly #accepting = new Set<{ readonly at: number }>();
 
   constructor(options: MlmHandlerOptions) {
     this.#options = options;
@@ -39,11 +41,22 @@ export class MlmHandler implements RelayHandler {
     this.#heardAt.set(peer.identity.id, clock.now());
   }
 
+  /** monotonic ms at which the oldest of the envelopes that are not answered yet was taken up */
+  get oldestAccept(): number | undefined {
+    for (const { at } of this.#accepting) return at; // in the order of arrival
+    return undefined;
+  }
+
   async accept(peer: Peer, messages: readonly Message[]): Promise<readonly Verdict[]> {
-    const { forward, windows } = this.#options;
-    const verdicts = await forwardEnvelope(forward, peer, messages);
-    windows.look();
-    return verdicts;
+    const { forward, windows, clock } = this.#options;
+    const accepting = { at: clock.monotonic() };
+    this.#accepting.add(accepting);
+    try {
+      return await forwardEnvelope(forward, peer, messages);
+    } finally {
+      this.#accepting.delete(accepting);
+      windows.look();
+    }
   }
 
   /** In order of appearance; a child that finds its own epoch superseded begins a new one. */
