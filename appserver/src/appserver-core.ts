@@ -13,6 +13,7 @@ import { SqlMailboxes } from './mailboxes/sql-mailboxes.ts';
 import { Notifications } from './notifications/notifications.ts';
 import { OverdueWatch } from './overdue/overdue-watch.ts';
 import { Receiver } from './receiver/receiver.ts';
+import { LaterPaths } from './service-modules/later-paths.ts';
 import { ModuleHost } from './service-modules/module-host.ts';
 import type { ServiceModule } from './service-modules/service-module.ts';
 import type { Database } from './store/database.ts';
@@ -61,6 +62,7 @@ export function appserverCore(around: AppserverSurroundings) {
   });
   const parts = { database, directory, lastHeard, mailboxes, modules, artifacts, clock, logger, metrics };
   const receiver = new Receiver({ ...parts, bus });
+  const laterPaths = new LaterPaths({ database, directory, downward, clock, logger });
   const retention = new Retention({ database, clock, logger, settings: config.retention });
   const housekeeping = new Housekeeping({ ...parts, retention, pruneEveryMs: config.retention.intervalMs });
   const state = loading('state', async () => {
@@ -80,7 +82,16 @@ export function appserverCore(around: AppserverSurroundings) {
     ...{ facts, bus, mailboxes, downward, directory, modules, lastHeard, artifacts, receiver, retention },
     ...{ notifications, overdue, deadLetters: receiver.deadLetters },
     /** to be started in this order, after the database and before the listeners */
-    components: [state, notifications, overdue, moduleRun, artifacts, housekeeping, receiver] as readonly Component[],
+    components: [
+      state,
+      notifications,
+      overdue,
+      moduleRun,
+      laterPaths,
+      artifacts,
+      housekeeping,
+      receiver,
+    ] as readonly Component[],
   };
 }
 

@@ -82,7 +82,14 @@ export class Appserver {
     let description: object | undefined;
     this.services = {
       ...this.core,
-      ...{ self: self.id, database, clock, overdueAfterMs: config.overdueAfterMs, startedAt: clock.now() },
+      ...{
+        self: self.id,
+        database,
+        clock,
+        overdueAfterMs: config.overdueAfterMs,
+        commandPathAfterMs: config.commandPathAfterMs,
+        startedAt: clock.now(),
+      },
       sitePackages: this.#sitePackages(),
       openApi: () => (description ??= openApiOf(routes)),
     };

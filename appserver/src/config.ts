@@ -39,6 +39,11 @@ export const appserverConfig = z.strictObject({
     .optional()
     .describe('Certificate authority; site packages cannot be made without it'),
   overdueAfterMs: z.int().min(1_000).default(180_000).describe('A component not heard of for longer is overdue'),
+  commandPathAfterMs: z
+    .int()
+    .min(100)
+    .default(30_000)
+    .describe('A proxy has so long to accept a command to a support instance; then another proxy of it is asked, too'),
   overdue: z
     .strictObject({
       backAfterMs: z

@@ -43,6 +43,7 @@ const TABLE: readonly [method: string, path: string, auth: 'public' | 'staff'][]
   ['post', '/components/:id/dead-letters/:number/discard', 'staff'],
   ['get', '/artifacts', 'staff'],
   ['post', '/artifacts', 'staff'],
+  ['put', '/components/:id/parents', 'staff'],
   ['get', '/overdue', 'staff'],
   ['get', '/notifications', 'staff'],
   ['get', '/notification-senders', 'staff'],

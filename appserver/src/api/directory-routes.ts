@@ -1,5 +1,6 @@
 import { sitePackage } from '@backhaul/identity';
 import { z } from 'zod';
+import { MAX_PARENTS } from '../directory/component-parents.ts';
 import { listComponents, readComponent } from '../queries/components.ts';
 import { listCustomers, listSites, requireCustomer } from '../queries/customers.ts';
 import { pageOf, pageQuery, readCursor, textKey, toPage } from './paging.ts';
@@ -33,7 +34,8 @@ const component = z
   .strictObject({
     id: z.string(),
     kind: z.string(),
-    parent: z.string(),
+    parent: z.string().meta({ description: 'the preferred one' }),
+    parents: z.array(z.string()).meta({ description: 'what it may hang below, in order of preference' }),
     customer: z.string(),
     site: z.string().nullable(),
     state: z.enum(['active', 'revoked']),
@@ -76,6 +78,15 @@ const packageRequest = z
       .optional()
       .meta({ description: 'what the topmost hang below, when not this application server' }),
     mlmUrl: z.url().optional().meta({ description: 'where the proxies will reach the MLM of the site' }),
+    mlmUrls: z
+      .array(z.url())
+      .max(100)
+      .default([])
+      .meta({ description: 'the same for several MLMs, in the order of their IDs' }),
+    redundant: z
+      .boolean()
+      .default(false)
+      .meta({ description: 'each new proxy hangs below all MLMs of the site, preferring them in turn' }),
     names: z
       .array(hostName)
       .max(32)
@@ -137,14 +148,14 @@ export const directoryRoutes: readonly Route[] = [
     reply: sitePackage,
     handle: async ({ services, queries, params, body }) => {
       await requireCustomer(queries, params.id);
-      const { parent, mlmUrl, ...counts } = body;
+      const { parent, mlmUrl, mlmUrls, ...counts } = body;
       const parentOf = parent && { id: parent.id, ...(parent.url === undefined ? {} : { url: parent.url }) };
       const request = {
         customer: params.id,
         site: params.site,
         ...counts,
         ...(parentOf ? { parent: parentOf } : {}),
-        ...(mlmUrl === undefined ? {} : { mlmUrl }),
+        mlmUrls: mlmUrl === undefined ? mlmUrls : [mlmUrl, ...mlmUrls],
       };
       return services.sitePackages.make(request);
     },
@@ -173,6 +184,22 @@ export const directoryRoutes: readonly Route[] = [
     handle: async ({ services, queries, params }) => {
       await readComponent(queries, services, params.id);
       await services.directory.revoke(params.id);
+      return readComponent(queries, services, params.id);
+    },
+  }),
+  route({
+    ...{
+      method: 'put',
+      path: '/components/:id/parents',
+      tag: 'directory',
+      summary: 'Set what a component hangs below, in order of preference: redundant paths',
+    },
+    params: customerParams,
+    body: z.strictObject({ parents: z.array(id).min(1).max(MAX_PARENTS) }),
+    reply: componentDetail,
+    handle: async ({ services, queries, params, body }) => {
+      await readComponent(queries, services, params.id);
+      await services.directory.setParents(params.id, body.parents);
       return readComponent(queries, services, params.id);
     },
   }),

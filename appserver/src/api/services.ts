@@ -28,6 +28,8 @@ export interface Services {
   readonly clock: Clock;
   /** a component not heard of for longer is overdue */
   readonly overdueAfterMs: number;
+  /** a path to a support instance has so long to accept a command, then the next one is asked too */
+  readonly commandPathAfterMs: number;
   /** wall ms */
   readonly startedAt: number;
   openApi(): object;

@@ -57,7 +57,7 @@ export class DirectorySnapshot {
 }
 
 export async function loadDirectory(db: Kysely<Schema>, self: string): Promise<DirectorySnapshot> {
-  const [customers, sites, components, groups, members] = await Promise.all([
+  const [customers, sites, components, alternates, groups, members] = await Promise.all([
     db.selectFrom('customers').select(['id', 'name', 'createdAt']).orderBy('createdAt').orderBy('id').execute(),
     db.selectFrom('sites').select(['customer', 'name', 'createdAt']).orderBy('createdAt').orderBy('name').execute(),
     db
@@ -66,10 +66,15 @@ export async function loadDirectory(db: Kysely<Schema>, self: string): Promise<D
       .orderBy('createdAt')
       .orderBy('id')
       .execute(),
+    db.selectFrom('componentParents').select(['component', 'parent']).orderBy('component').orderBy('rank').execute(),
     db.selectFrom('groups').select(['name', 'customer', 'site']).orderBy('name').execute(),
     db.selectFrom('groupMembers').selectAll().orderBy('component').execute(),
   ]);
-  const records = components.map((row) => ({ ...row, kind: row.kind as Kind, state: row.state as ComponentState }));
+  const others = Map.groupBy(alternates, ({ component }) => component);
+  const records = components.map((row) => ({
+    ...{ ...row, kind: row.kind as Kind, state: row.state as ComponentState },
+    parents: [row.parent, ...(others.get(row.id) ?? []).map(({ parent }) => parent)],
+  }));
   const byGroup = Map.groupBy(members, ({ groupName }) => groupName);
   const statics = groups.map((row) => ({
     ...row,

@@ -2,6 +2,7 @@ import { CUSTOMER_PATTERN, componentId, type Identity, newCustomerId, PROVIDER }
 import { BackhaulError, type Clock, type Random } from '@backhaul/runtime';
 import type { Downward } from '../mailboxes/downward.ts';
 import type { Database, Transaction } from '../store/database.ts';
+import { checkParents, MAX_PARENTS } from './component-parents.ts';
 import type { ComponentRecord, ComponentTree } from './component-tree.ts';
 import { type Customer, type DirectorySnapshot, type Group, loadDirectory, type Site } from './directory-snapshot.ts';
 import { pushMemberships } from './membership.ts';
@@ -24,6 +25,8 @@ export interface NewComponents {
   readonly proxies: number;
   /** what the topmost of them hang below; this application server when left out */
   readonly parent?: string;
+  /** each new proxy hangs below all MLMs of the site, preferring them in turn */
+  readonly redundant?: boolean;
 }
 
 /**
@@ -60,8 +63,9 @@ export class Directory {
     }
     if (component.state === 'revoked') throw new BackhaulError('BH-E-ID-REVOKED', { detail: identity.id });
     if (!RELAYING.includes(component.kind)) throw new BackhaulError('BH-E-ID-KIND', { detail: component.kind });
-    if (component.parent !== this.#options.self.id) {
-      throw new BackhaulError('BH-E-ID-UNKNOWN', { detail: `${identity.id} is registered below ${component.parent}` });
+    if (!component.parents.includes(this.#options.self.id)) {
+      const parents = component.parents.join(', ');
+      throw new BackhaulError('BH-E-ID-UNKNOWN', { detail: `${identity.id} is registered below ${parents}` });
     }
     return component;
   }
@@ -113,15 +117,28 @@ export class Directory {
       this.#knownSite(request.customer, request.site);
       if (top !== this.#options.self.id && this.tree.get(top)?.kind !== 'mlm')
         throw new BackhaulError('BH-E-TARGET', { detail: `parent ${top} is no MLM` });
-      const mlms = await this.#ensure(tx, request, 'mlm', request.mlms, () => top);
-      const proxies = await this.#ensure(
-        tx,
-        request,
-        'proxy',
-        request.proxies,
-        (index) => mlms[index % mlms.length]?.id ?? top,
-      );
+      const mlms = await this.#ensure(tx, request, 'mlm', request.mlms, () => [top]);
+      const ids = mlms.map(({ id }) => id);
+      const inTurn = (index: number) => [...ids.slice(index % ids.length), ...ids.slice(0, index % ids.length)];
+      const parentsOf = (index: number) =>
+        ids.length === 0 ? [top] : inTurn(index).slice(0, request.redundant ? MAX_PARENTS : 1);
+      const proxies = await this.#ensure(tx, request, 'proxy', request.proxies, parentsOf);
       return [...mlms, ...proxies];
+    });
+  }
+
+  /**
+   * Sets what a component hangs below, in order of preference. It counts here at once; the component itself goes where its
+   * configuration says. @throws BH-E-NOT-FOUND, BH-E-TARGET
+   */
+  async setParents(id: string, parents: readonly string[]): Promise<ComponentRecord> {
+    return this.change(async (tx) => {
+      checkParents(this.tree, id, parents, PROVIDER);
+      const [parent = this.#options.self.id, ...others] = parents;
+      await tx.db.updateTable('components').set({ parent }).where('id', '=', id).execute();
+      await tx.db.deleteFrom('componentParents').where('component', '=', id).execute();
+      await addParents(tx, id, others);
+      return { ...this.tree.get(id)!, parent, parents: [parent, ...others] };
     });
   }
 
@@ -184,26 +201,22 @@ export class Directory {
     { customer, site }: NewComponents,
     kind: 'mlm' | 'proxy',
     count: number,
-    parentOf: (index: number) => string,
+    parentsOf: (index: number) => readonly string[],
   ): Promise<ComponentRecord[]> {
     const all = this.tree.all().filter((component) => component.customer === customer && component.kind === kind);
     const list = all.filter((component) => component.site === site && component.state === 'active').slice(0, count);
     for (let added = 0; list.length < count; added++) {
-      const record: ComponentRecord = {
-        id: componentId(customer, kind, all.length + added + 1),
-        ...{
-          kind,
-          customer,
-          site,
-          parent: parentOf(list.length),
-          state: 'active',
-          createdAt: this.#options.clock.now(),
-        },
+      const parents = parentsOf(list.length);
+      const row = {
+        ...{ id: componentId(customer, kind, all.length + added + 1), kind, customer, site, parent: parents[0]! },
+        ...{ state: 'active' as const, createdAt: this.#options.clock.now() },
       };
+      const record: ComponentRecord = { ...row, parents };
       await tx.db
         .insertInto('components')
-        .values({ ...record, lastHeardAt: null, membershipVersion: 0, membershipHash: '', instance: null, class: null })
+        .values({ ...row, lastHeardAt: null, membershipVersion: 0, membershipHash: '', instance: null, class: null })
         .execute();
+      await addParents(tx, record.id, parents.slice(1));
       list.push(record);
     }
     return list;
@@ -237,6 +250,14 @@ export class Directory {
   #oneMember(id: string): string[] {
     return this.tree.get(id)?.state === 'active' ? [id] : [];
   }
+}
+
+async function addParents(tx: Transaction, component: string, parents: readonly string[]): Promise<void> {
+  for (const [index, parent] of parents.entries())
+    await tx.db
+      .insertInto('componentParents')
+      .values({ component, rank: index + 1, parent })
+      .execute();
 }
 
 function freshId(random: Random, taken: (id: string) => boolean): string {

@@ -18,13 +18,25 @@ export function membershipOf(snapshot: DirectorySnapshot, mlm: string): Membersh
   const ids = new Set(subtree.map(({ id }) => id));
   const groups = snapshot.groups().map(({ name, members }) => [name, members.filter((id) => ids.has(id))] as const);
   return {
-    components: subtree.map(asMember),
+    components: subtree.map((component) => asMember(component, mlm, ids)),
     groups: Object.fromEntries(groups.filter(([, members]) => members.length > 0)),
   };
 }
 
-function asMember({ id, kind, parent, customer, site, state }: ComponentRecord): Membership['components'][number] {
-  return { id, kind, parent, customer, site: site ?? customer, state };
+/**
+ * Its parents as this MLM needs them: those that stand at or below it. One that prefers a parent elsewhere hangs below this
+ * MLM here all the same.
+ */
+function asMember(
+  { id, kind, parents, customer, site, state }: ComponentRecord,
+  mlm: string,
+  ids: ReadonlySet<string>,
+): Membership['components'][number] {
+  const [parent = parents[0]!, ...alternates] = id === mlm ? parents : parents.filter((above) => ids.has(above));
+  return {
+    ...{ id, kind, parent, customer, site: site ?? customer, state },
+    ...(alternates.length === 0 || id === mlm ? {} : { alternates }),
+  };
 }
 
 export const membershipHash = (membership: Membership): string =>
@@ -56,8 +68,10 @@ export async function pushMemberships(tx: Transaction, snapshot: DirectorySnapsh
 
 /** Those above first, so that each knows whom it passes the next ones on to. */
 function reachableMlms({ tree }: DirectorySnapshot): string[] {
-  const mlms = tree.all().filter(({ id, kind, state }) => kind === 'mlm' && state === 'active' && tree.nextHop(id));
-  return mlms.map(({ id }) => id).toSorted((a, b) => tree.path(a).length - tree.path(b).length);
+  const mlms = tree
+    .all()
+    .filter(({ id, kind, state }) => kind === 'mlm' && state === 'active' && tree.nextHops(id).length > 0);
+  return mlms.map(({ id }) => id).toSorted((a, b) => tree.depth(a) - tree.depth(b));
 }
 
 async function send(

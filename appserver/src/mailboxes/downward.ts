@@ -35,6 +35,10 @@ export interface DownwardRequest {
   /** the components it is meant for, frozen now */
   readonly members: readonly string[];
   readonly expiresInMs: number;
+  /** the support instance it is about */
+  readonly instance?: string;
+  /** from the id that the message is given: the same for messages that are to be done once, whichever arrives first */
+  readonly eventKey?: (id: string) => string;
 }
 
 /** Makes downward messages: a number, a header, one copy in the mailbox of each next hop [DESIGN §5]. */
@@ -80,9 +84,12 @@ export class Downward {
   ): Header {
     const { self, epoch, clock, random } = this.#options;
     const madeAt = clock.now();
+    const id = newId(clock, random);
     return {
       ...place,
-      id: newId(clock, random),
+      id,
+      ...(request.instance === undefined ? {} : { instance: request.instance }),
+      ...(request.eventKey === undefined ? {} : { eventKey: request.eventKey(id) }),
       version: WIRE_VERSION,
       locator: 'destination',
       source: self,
@@ -103,18 +110,16 @@ export class Downward {
   }
 }
 
-/** The direct children below which the members stand, each once: cost above is counted in these, not in members. */
+/**
+ * The direct children below which the members stand, each once, by every path: cost above is counted in these, not in
+ * members. A member with two ways gets a copy by each and drops the second by its id; what nobody fetches expires.
+ */
 function nextHops(tree: ComponentTree, members: readonly string[]): string[] {
-  const hops = new Set(members.map((member) => tree.nextHop(member)?.id));
-  if (hops.size === 0 || hops.has(undefined)) {
-    throw new BackhaulError('BH-E-TARGET', {
-      detail:
-        members.length === 0
-          ? 'nobody is meant'
-          : `${members.find((m) => !tree.nextHop(m))} is not reachable from here`,
-    });
-  }
-  return [...hops] as string[];
+  const hops = members.map((member) => ({ member, hops: tree.nextHops(member) }));
+  const cutOff = hops.find((one) => one.hops.length === 0);
+  if (members.length === 0) throw new BackhaulError('BH-E-TARGET', { detail: 'nobody is meant' });
+  if (cutOff) throw new BackhaulError('BH-E-TARGET', { detail: `${cutOff.member} is not reachable from here` });
+  return [...new Set(hops.flatMap((one) => one.hops))];
 }
 
 async function nextNumber(tx: Transaction, lane: Lane): Promise<number> {

@@ -163,9 +163,9 @@ export class OverdueWatch implements Component {
     });
   }
 
-  #asWatched({ id, kind, customer, site, parent }: ComponentRecord): Watched {
+  #asWatched({ id, kind, customer, site, parents: above }: ComponentRecord): Watched {
     const { directory, lastHeard } = this.#options;
-    const parents = [parent].map((above) => (above === directory.tree.self ? ROOT : above));
+    const parents = above.map((parent) => (parent === directory.tree.self ? ROOT : parent));
     return { id, kind, customer, site, parents, heardAt: lastHeard.get(id) };
   }
 }

@@ -11,7 +11,7 @@ export interface ComponentFilter {
 }
 
 /** What the queries need besides the store: when each component was heard last. */
-export type Liveness = Pick<Services, 'lastHeard' | 'overdueAfterMs'>;
+export type Liveness = Pick<Services, 'lastHeard' | 'overdueAfterMs' | 'directory'>;
 
 /** Registered components with what is known of each; sorted by id, so that a page can follow another. */
 export async function listComponents(queries: ScopedQueries, live: Liveness, filter: ComponentFilter, page: Page) {
@@ -39,10 +39,11 @@ export async function readComponent(queries: ScopedQueries, live: Liveness, id: 
   if (!row) throw new BackhaulError('BH-E-NOT-FOUND', { detail: `component ${id}` });
   const status = (await statusOf(queries, [id])).get(id);
   const watch = (await watchStates(queries, [id])).get(id);
-  const children = await queries.from('components').select('id').where('parent', '=', id).orderBy('id').execute();
+  const visible = new Set((await queries.from('components').select('id').execute()).map((child) => child.id));
+  const children = live.directory.tree.children(id).map((child) => child.id);
   return {
     ...asItem(row, status, watch, live),
-    children: children.map((child) => child.id),
+    children: children.filter((child) => visible.has(child)).toSorted(),
     heartbeat: status?.tree ? (JSON.parse(status.tree) as unknown) : null,
     heartbeatAt: status?.heartbeatAt ?? null,
   };
@@ -67,10 +68,19 @@ function asItem(
   { id, kind, parent, customer, site, state, createdAt }: ComponentRow,
   status: StatusRow | undefined,
   watch: WatchState | undefined,
-  { lastHeard, overdueAfterMs }: Liveness,
+  { lastHeard, overdueAfterMs, directory }: Liveness,
 ) {
   return {
-    ...{ id, kind, parent, customer, site, state: state as 'active' | 'revoked', createdAt },
+    ...{
+      id,
+      kind,
+      parent,
+      parents: [...(directory.tree.get(id)?.parents ?? [parent])],
+      customer,
+      site,
+      state: state as 'active' | 'revoked',
+      createdAt,
+    },
     lastHeardAt: lastHeard.get(id) ?? null,
     overdue: state === 'active' && (isAway(watch) || lastHeard.isOverdue(id, overdueAfterMs)),
     watch: state === 'active' ? (watch ?? null) : null,

@@ -1,13 +1,22 @@
 import { jsonData, type MessageResponse } from '@backhaul/envelope';
+import { isAtOrBelow } from '@backhaul/identity';
 import { BackhaulError } from '@backhaul/runtime';
 import { z } from 'zod';
 import { pageOf, pageQuery, readCursor, textKey, toPage } from '../api/paging.ts';
 import { type RouteRequest, route } from '../api/route.ts';
-import { readTarget, target } from '../api/target.ts';
 import type { Transaction } from '../store/database.ts';
 import { scopeColumns } from '../store/migrations.ts';
 import type { ScopeColumns } from '../store/schema.ts';
 import type { ScopedQueries } from '../store/scoped-queries.ts';
+import {
+  applyWord,
+  type CommandPath,
+  commandPathStatements,
+  PATH_STATES,
+  type PathState,
+  pathsOfMessage,
+} from './command-paths.ts';
+import { type CommandMember, commandTarget, readCommandTarget } from './command-target.ts';
 import { componentsBelow } from './components-below.ts';
 import type { ArrivedMessage, HandleResult, ServiceModule } from './service-module.ts';
 
@@ -47,7 +56,7 @@ const MAX_LIFE_MS = 30 * 24 * HOUR_MS;
 const parameter = z.union([z.string().max(1024), z.number(), z.boolean()]);
 const commandRequest = z
   .strictObject({
-    destination: target,
+    destination: commandTarget,
     command: z
       .string()
       .max(64)
@@ -79,6 +88,20 @@ const commandState = z
         text: z.string().optional(),
         result: z.unknown(),
         updatedAt: z.int(),
+        paths: z
+          .array(
+            z.strictObject({
+              path: z.string(),
+              kind: z.enum(['parent', 'proxy']),
+              state: z.enum(PATH_STATES),
+              code: z.string().nullable(),
+              text: z.string().nullable(),
+              at: z.int(),
+              updatedAt: z.int(),
+            }),
+          )
+          .optional()
+          .meta({ description: 'how far it is on each way to a member that has several' }),
       }),
     ),
   })
@@ -101,6 +124,7 @@ export const commands: ServiceModule = {
         `CREATE INDEX "commandsByExpiry" ON "commands" ("expiresAt")`,
       ],
     },
+    { owner: 'commands', version: 2, statements: commandPathStatements },
   ],
   handle: settle,
   tick: expire,
@@ -145,48 +169,54 @@ type Sending = Pick<
 export async function sendCommand({ services, queries, body, now }: Sending): Promise<{ id: string }> {
   if (!COMMANDS.some((known) => known === body.command))
     throw new BackhaulError('BH-E-COMMAND-UNKNOWN', { detail: body.command });
-  const { members, destination, scope } = await readTarget(services.directory, queries, body.destination);
+  const target = await readCommandTarget(services, queries, body.destination);
   const parameters = body.parameters ?? {};
   return services.database.transaction(async (tx) => {
     const id = await services.downward.send(tx, services.directory.tree, {
-      ...{
-        class: 'command',
-        subclass: body.command,
-        content: jsonData({ parameters }),
-        destination,
-        members,
-        expiresInMs: body.expiresInMs,
-      },
+      ...{ class: 'command', subclass: body.command, content: jsonData({ parameters }) },
+      ...{ destination: target.destination, members: target.carriers, expiresInMs: body.expiresInMs },
+      ...(target.instance === undefined ? {} : { instance: target.instance, eventKey: eventKeyOf }),
     });
     const row = {
-      id,
-      command: body.command,
-      destination: JSON.stringify(body.destination),
+      ...{ id, command: body.command, destination: JSON.stringify(body.destination) },
       parameters: JSON.stringify(parameters),
     };
     await tx.db
       .insertInto('commands')
-      .values({ ...row, ...scope, createdAt: now, expiresAt: now + body.expiresInMs })
+      .values({ ...row, ...target.scope, createdAt: now, expiresAt: now + body.expiresInMs })
       .execute();
-    for (const component of members) {
-      const { customer, site } = services.directory.tree.get(component)!;
-      const columns = { customer, site, instance: null, class: 'command' };
+    for (const member of target.members) {
+      const columns = { customer: member.customer, site: member.site, instance: null, class: 'command' };
+      const pending = { state: 'pending', code: null, text: null, result: null, updatedAt: now };
       await tx.db
         .insertInto('commandMembers')
-        .values({
-          ...columns,
-          commandId: id,
-          component,
-          state: 'pending',
-          code: null,
-          text: null,
-          result: null,
-          updatedAt: now,
-        })
+        .values({ ...columns, commandId: id, component: member.id, ...pending })
         .execute();
+      await addPaths(tx, id, member, columns, now);
     }
     return { id };
   });
+}
+
+/** One row for each path of a member with more than one, or with a proxy in front of it. */
+async function addPaths(
+  tx: Transaction,
+  commandId: string,
+  { id, paths, kind, laterMs }: CommandMember,
+  columns: ScopeColumns,
+  now: number,
+): Promise<void> {
+  const common = { ...columns, commandId, member: id, kind, code: null, text: null, updatedAt: now };
+  for (const [rank, { path, instance }] of paths.entries()) {
+    const isSent = kind === 'parent' || rank === 0;
+    const sent = isSent
+      ? { messageId: commandId, state: 'sent' as const, at: now }
+      : { messageId: null, state: 'planned' as const, at: now + rank * laterMs };
+    await tx.db
+      .insertInto('commandPaths')
+      .values({ ...common, instance, path, rank, ...sent })
+      .execute();
+  }
 }
 
 async function settle(tx: Transaction, message: ArrivedMessage): Promise<HandleResult> {
@@ -194,14 +224,19 @@ async function settle(tx: Transaction, message: ArrivedMessage): Promise<HandleR
   if (answer.type !== 'messageResponse') return undefined;
   const { source } = message.header;
   const named = membersNamed(answer);
+  const paths = await pathsOfMessage(tx, answer.request);
+  if (paths.length > 0 && (await settlePaths(tx, message, answer, paths, named))) return undefined;
   const own = named === undefined ? await membersOf(tx, answer.request).where('component', '=', source).execute() : [];
-  const members = own.length > 0 ? own : await membersSpokenFor(tx, source, answer, named);
+  const byPaths = new Set(paths.map(({ member }) => member));
+  const meant = own.length > 0 ? own : await membersSpokenFor(tx, source, answer, named);
+  const members = meant.filter(({ component }) => !byPaths.has(component));
+  if (members.length === 0 && meant.length > 0) return undefined; // settled by their paths
   if (members.length === 0) return { note: `${source} was not asked ${answer.request}` };
   const speaksForOthers = own.length === 0;
   const isOpen = ({ state }: { state: string }) =>
     speaksForOthers ? OPEN_STATES.includes(state) : answer.status !== 'accepted' || state === 'pending';
   const outcome = {
-    state: answer.code === 'BH-E-REVOKED' ? 'revoked' : answer.status,
+    state: stateOf(answer),
     code: answer.code ?? null,
     text: answer.text,
     result: speaksForOthers ? null : resultOf(answer),
@@ -216,6 +251,63 @@ async function settle(tx: Transaction, message: ArrivedMessage): Promise<HandleR
   }
   return undefined;
 }
+
+/** Members with several paths. True: the answer was of one of them itself, and nobody else is concerned. */
+async function settlePaths(
+  tx: Transaction,
+  message: ArrivedMessage,
+  answer: MessageResponse,
+  paths: readonly CommandPath[],
+  named: ReadonlySet<string> | undefined,
+): Promise<boolean> {
+  const { source, routing, instance } = message.header;
+  const state = stateOf(answer);
+  const mine = paths.filter((row) => isOwnWord(row, source, instance, answer.request));
+  if (named === undefined && mine.length > 0) {
+    const { member } = mine[0]!;
+    const by = mine.find(({ path, kind }) => kind === 'proxy' || routing.some(({ id }) => id === path)) ?? mine[0]!;
+    await applyWord(
+      tx,
+      paths,
+      member,
+      [{ path: by.path, state, own: true }],
+      answer,
+      resultOf(answer),
+      message.receivedAt,
+    );
+    return true;
+  }
+  if (state === 'done' || state === 'accepted') return false;
+  const below = await componentsBelow(tx, source);
+  const meant = named === undefined || named.size === 0 ? below : await atOrBelow(tx, named);
+  for (const [member, rows] of Map.groupBy(paths, (row) => row.member)) {
+    const words = rows
+      .filter((row) => row.messageId === answer.request && isSpokenFor(row, source, below, meant))
+      .map(({ path }) => ({ path, state, own: false }));
+    await applyWord(tx, paths, member, words, answer, null, message.receivedAt);
+  }
+  return false;
+}
+
+/** The member itself, or the proxy of a support instance for the message that went through it. */
+function isOwnWord(row: CommandPath, source: string, instance: string | undefined, request: string): boolean {
+  if (row.kind === 'parent') return row.member === source;
+  return row.path === source && row.messageId === request && (instance === undefined || isAtOrBelow(instance, source));
+}
+
+/** By an MLM at which this path ends, or below which it runs. */
+function isSpokenFor(
+  { kind, path, member }: CommandPath,
+  source: string,
+  below: ReadonlySet<string>,
+  meant: ReadonlySet<string>,
+): boolean {
+  if (kind === 'proxy') return below.has(path) && meant.has(path);
+  return below.has(member) && (meant.has(member) || meant.has(path)) && (path === source || below.has(path));
+}
+
+const stateOf = ({ status, code }: MessageResponse): PathState => (code === 'BH-E-REVOKED' ? 'revoked' : status);
+const eventKeyOf = (id: string): string => `command/${id}`;
 
 const membersOf = (tx: Transaction, commandId: string) =>
   tx.db.selectFrom('commandMembers').select(['component', 'state']).where('commandId', '=', commandId);
@@ -293,19 +385,42 @@ async function readCommand(queries: ScopedQueries, id: string) {
     .where('commandId', '=', id)
     .orderBy('component')
     .execute();
-  return { ...asSummary(row), members: members.map(asMember) };
+  const paths = await queries
+    .from('commandPaths')
+    .selectAll()
+    .where('commandId', '=', id)
+    .orderBy('member')
+    .orderBy('rank')
+    .execute();
+  return {
+    ...asSummary(row),
+    members: members.map((member) =>
+      asMember(
+        member,
+        paths.filter((path) => path.member === member.component),
+      ),
+    ),
+  };
 }
 
 function asSummary({ id, command, destination, customer, createdAt, expiresAt }: CommandTables['commands']) {
   return { id, command, destination: JSON.parse(destination) as unknown, customer, createdAt, expiresAt };
 }
 
-function asMember({ component, state, code, text, result, updatedAt }: CommandTables['commandMembers']) {
+function asMember(
+  { component, state, code, text, result, updatedAt }: CommandTables['commandMembers'],
+  paths: readonly CommandPath[],
+) {
   return {
     ...{ component, state: state as (typeof MEMBER_STATES)[number], updatedAt, result: safeJson(result) },
     ...(code === null ? {} : { code }),
     ...(text === null ? {} : { text }),
+    ...(paths.length === 0 ? {} : { paths: paths.map(asPath) }),
   };
+}
+
+function asPath({ path, kind, state, code, text, at, updatedAt }: CommandPath) {
+  return { path, kind, state, code, text, at, updatedAt };
 }
 
 /** An answer that says it is JSON and is not is shown as text. */

@@ -8,7 +8,14 @@ export async function componentsBelow(tx: Transaction, ancestor: string): Promis
         .selectFrom('components')
         .select('id')
         .where('parent', '=', ancestor)
-        .union(db.selectFrom('components').innerJoin('below', 'below.id', 'components.parent').select('components.id')),
+        .union(db.selectFrom('componentParents').select('component as id').where('parent', '=', ancestor))
+        .union(db.selectFrom('components').innerJoin('below', 'below.id', 'components.parent').select('components.id'))
+        .union(
+          db
+            .selectFrom('componentParents')
+            .innerJoin('below', 'below.id', 'componentParents.parent')
+            .select('componentParents.component as id'),
+        ),
     )
     .selectFrom('below')
     .select('id')

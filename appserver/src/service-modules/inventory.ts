@@ -3,6 +3,7 @@ import { BackhaulError } from '@backhaul/runtime';
 import { z } from 'zod';
 import { pageOf, pageQuery, readCursor, textKey, toPage } from '../api/paging.ts';
 import { route } from '../api/route.ts';
+import { twinsOf } from '../queries/twins.ts';
 import type { Transaction } from '../store/database.ts';
 import { scopeColumns } from '../store/migrations.ts';
 import type { ScopeColumns } from '../store/schema.ts';
@@ -59,6 +60,9 @@ const instanceSummary = z
 const instanceDetail = z
   .strictObject({
     ...instanceSummary.shape,
+    twins: z
+      .array(z.string())
+      .meta({ description: 'the same machine at other proxies of the site: further paths to it' }),
     documents: z.array(
       z.strictObject({
         class: z.string(),
@@ -275,9 +279,11 @@ async function readInstance(queries: ScopedQueries, instance: string) {
     .orderBy('part')
     .execute();
   const { id, ...row } = found;
+  const [, ...twins] = await twinsOf(queries, id);
   return {
     instance: id,
     ...row,
+    twins: twins.map((twin) => twin.id),
     classes: [...new Set(documents.map((document) => document.class!))],
     documents: documents.map((d) => ({
       ...{

@@ -1,3 +1,4 @@
+import { PARENT_MIGRATIONS } from '../directory/component-parents.ts';
 import { NOTIFICATION_MIGRATIONS } from '../notifications/notification-store.ts';
 import { OVERDUE_MIGRATIONS } from '../overdue/overdue-store.ts';
 import type { ServiceModule } from '../service-modules/service-module.ts';
@@ -8,6 +9,7 @@ import type { Migration } from './migrations.ts';
 export function allMigrations(modules: readonly ServiceModule[]): Migration[] {
   return [
     ...CORE_MIGRATIONS,
+    ...PARENT_MIGRATIONS,
     ...NOTIFICATION_MIGRATIONS,
     ...OVERDUE_MIGRATIONS,
     ...modules.flatMap((module) => module.migrations),

@@ -1,7 +1,9 @@
 import type { Generated } from 'kysely';
+import type { ParentTables } from '../directory/component-parents.ts';
 import type { NotificationTables } from '../notifications/notification-store.ts';
 import type { OverdueTables } from '../overdue/overdue-store.ts';
 import type { AlarmTables } from '../service-modules/alarms.ts';
+import type { CommandPathTables } from '../service-modules/command-paths.ts';
 import type { CommandTables } from '../service-modules/commands.ts';
 import type { ConfigurationTables } from '../service-modules/configuration-management.ts';
 import type { InstallTables } from '../service-modules/installs.ts';
@@ -167,12 +169,14 @@ interface CoreTables {
 export interface Schema
   extends CoreTables,
     AlarmTables,
+    CommandPathTables,
     CommandTables,
     ConfigurationTables,
     InstallTables,
     InventoryTables,
     NotificationTables,
     OverdueTables,
+    ParentTables,
     PatchTables,
     StatusTables,
     StorageTables,

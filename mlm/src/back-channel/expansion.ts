@@ -17,7 +17,7 @@ export interface Targets {
 export function expand(destination: Destination | undefined, tree: MemberTree, self: string): Targets | undefined {
   const ids = destination === undefined ? [] : idsOf(destination, tree);
   const here = ids.some((id) => isAtOrBelow(id, self));
-  const hops = ids.flatMap((id) => tree.nextHop(id) ?? []);
+  const hops = ids.flatMap((id) => tree.nextHops(id));
   const children = [...new Set(hops)];
   return here || children.length > 0 ? { here, children } : undefined;
 }

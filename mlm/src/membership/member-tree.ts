@@ -21,8 +21,8 @@ export class MemberTree {
   readonly activeChildren: readonly MemberComponent[];
   readonly #self: string;
   readonly #components: ReadonlyMap<string, MemberComponent>;
-  /** direct child under which a component lies */
-  readonly #childOf = new Map<string, string>();
+  /** direct children under which a component lies: more than one when it has several parents */
+  readonly #childrenOf = new Map<string, ReadonlySet<string>>();
   readonly #groups: ReadonlyMap<string, readonly string[]>;
 
   constructor(self: string, document: MembershipDocument) {
@@ -30,13 +30,10 @@ export class MemberTree {
     this.version = document.version;
     this.document = document;
     this.#components = new Map(document.components.map((component) => [component.id, component]));
-    this.children = document.components.filter(({ parent }) => parent === self);
+    this.children = document.components.filter((component) => parentsOf(component).includes(self));
     this.activeChildren = this.children.filter(({ state }) => state === 'active');
     this.#groups = new Map(Object.entries(document.groups));
-    for (const { id } of document.components) {
-      const child = this.#climb(id);
-      if (child !== undefined) this.#childOf.set(id, child);
-    }
+    for (const { id } of document.components) this.#childrenOf.set(id, new Set(this.#climb(id, 0)));
   }
 
   component(id: string): MemberComponent | undefined {
@@ -45,15 +42,17 @@ export class MemberTree {
 
   /** True for the child itself and all that lies below it, however deep. */
   isAtOrBelow(id: string, child: string): boolean {
-    return id === child || this.#childOf.get(id) === child;
+    return id === child || this.#childrenOf.get(id)?.has(child) === true;
   }
 
-  /** The active direct child that leads to a component, or to what lies below a proxy. Undefined: nobody here. */
-  nextHop(id: string): string | undefined {
+  /**
+   * The active direct children that lead to a component, or to what lies below a proxy, by every path; none: nobody here.
+   */
+  nextHops(id: string): readonly string[] {
     const component = this.#nearest(id);
-    if (component?.state !== 'active') return undefined;
-    const child = this.#childOf.get(component.id);
-    return child !== undefined && this.#components.get(child)?.state === 'active' ? child : undefined;
+    if (component?.state !== 'active') return [];
+    const children = [...(this.#childrenOf.get(component.id) ?? [])];
+    return children.filter((child) => this.#components.get(child)?.state === 'active');
   }
 
   /** Members of a group that lie here; undefined when there is no such group. */
@@ -61,13 +60,10 @@ export class MemberTree {
     return this.#groups.get(name);
   }
 
-  #climb(id: string): string | undefined {
-    let at = this.#components.get(id);
-    for (let depth = 0; at !== undefined && depth < MAX_DEPTH; depth++) {
-      if (at.parent === this.#self) return at.id;
-      at = at.parent == null ? undefined : this.#components.get(at.parent);
-    }
-    return undefined;
+  #climb(id: string, depth: number): string[] {
+    const component = this.#components.get(id);
+    if (component === undefined || depth >= MAX_DEPTH) return [];
+    return parentsOf(component).flatMap((parent) => (parent === this.#self ? [id] : this.#climb(parent, depth + 1)));
   }
 
   /** `c1.p2.s7` is looked after by `c1.p2`. */
@@ -78,4 +74,9 @@ export class MemberTree {
     }
     return undefined;
   }
+}
+
+/** In order of preference; only those that matter to the MLM that was told. */
+export function parentsOf({ parent, alternates = [] }: MemberComponent): string[] {
+  return parent == null ? alternates : [parent, ...alternates];
 }

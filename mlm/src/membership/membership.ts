@@ -2,7 +2,7 @@ import { jsonOf, membership as membershipSchema } from '@backhaul/envelope';
 import { BackhaulError } from '@backhaul/runtime';
 import { type Change, type Store, stagedChange } from '@backhaul/spool';
 import type { Peer } from '@backhaul/transport';
-import { EMPTY_MEMBERSHIP, type MembershipDocument, MemberTree } from './member-tree.ts';
+import { EMPTY_MEMBERSHIP, type MembershipDocument, MemberTree, parentsOf } from './member-tree.ts';
 
 const KEY = 'membership';
 
@@ -53,7 +53,8 @@ export class Membership {
     }
     const component = this.#tree.component(identity.id);
     const known = component?.kind === identity.kind && component.customer === identity.customer;
-    if (!known || component.parent !== this.#self) throw new BackhaulError('BH-E-ID-UNKNOWN', { detail: identity.id });
+    if (!known || !parentsOf(component).includes(this.#self))
+      throw new BackhaulError('BH-E-ID-UNKNOWN', { detail: identity.id });
     if (component.state !== 'active') throw new BackhaulError('BH-E-ID-REVOKED', { detail: identity.id });
   }
 

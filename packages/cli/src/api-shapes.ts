@@ -13,6 +13,7 @@ export const component = z.looseObject({
   id: z.string(),
   kind: z.string(),
   parent: z.string().nullish(),
+  parents: z.array(z.string()).nullish(),
   customer: z.string().nullish(),
   site: z.string().nullish(),
   state: z.string(),
@@ -60,7 +61,13 @@ export const artifact = z.looseObject({
 
 export const created = z.looseObject({ id: z.string() });
 
-const commandMember = z.looseObject({ component: z.string(), state: z.string(), result: z.unknown() });
+const commandPath = z.looseObject({ path: z.string(), state: z.string(), code: z.string().nullish() });
+const commandMember = z.looseObject({
+  component: z.string(),
+  state: z.string(),
+  result: z.unknown(),
+  paths: z.array(commandPath).optional(),
+});
 export const command = z.looseObject({ id: z.string(), members: z.array(commandMember) });
 export type CommandDocument = z.infer<typeof command>;
 

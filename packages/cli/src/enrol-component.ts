@@ -86,14 +86,17 @@ function findComponent(site: SitePackage, id: string): PackagedComponent {
 
 /** The few settings that a component cannot do without; docs/configuration.md has the others. */
 function startingConfig(site: SitePackage, component: PackagedComponent, request: EnrolRequest): string {
-  const url = request.parentUrl ?? component.parent.url;
+  const [first, ...alternates] = [component.parent, ...(component.alternates ?? [])];
+  const parents = [{ id: first!.id, url: request.parentUrl ?? first!.url }, ...alternates];
   const lines = [
     `# ${component.kind} ${component.id} of ${site.customer}/${site.site}. Every key: backhaul config schema ${component.kind}`,
     `dataDirectory: ${JSON.stringify(request.dataDirectory)}`,
     `trustDomain: ${JSON.stringify(site.trustDomain)}`,
     'parents:',
-    `  - id: ${JSON.stringify(component.parent.id)}`,
-    `    url: ${JSON.stringify(url ?? 'https://set-the-address-of-the-parent-here:7444')}`,
+    ...parents.flatMap(({ id, url }) => [
+      `  - id: ${JSON.stringify(id)}`,
+      `    url: ${JSON.stringify(url ?? 'https://set-the-address-of-the-parent-here:7444')}`,
+    ]),
   ];
   if (component.kind === 'mlm') lines.push('relay:', '  host: 0.0.0.0', `  port: ${relayPort(site, component.id)}`);
   if (component.kind === 'proxy') lines.push('integrators:', '  - use: host');
@@ -102,6 +105,7 @@ function startingConfig(site: SitePackage, component: PackagedComponent, request
 
 /** Where the package sends the children of an MLM. */
 function relayPort(site: SitePackage, mlm: string): string {
-  const child = site.components.find(({ parent }) => parent.id === mlm && parent.url !== undefined);
-  return child?.parent.url === undefined ? '7444' : new URL(child.parent.url).port || '443';
+  const parents = site.components.flatMap(({ parent, alternates = [] }) => [parent, ...alternates]);
+  const url = parents.find((parent) => parent.id === mlm && parent.url !== undefined)?.url;
+  return url === undefined ? '7444' : new URL(url).port || '443';
 }

@@ -16,6 +16,8 @@ export const membershipDocument = z.strictObject({
       id: componentIdText,
       kind: z.enum(KINDS),
       parent: componentIdText.nullable(),
+      /** further parents at or below the MLM that is told, in order of preference */
+      alternates: z.array(componentIdText).max(8).optional(),
       customer: customerText,
       site: siteName,
       state: z.enum(['active', 'revoked']),
@@ -41,6 +43,11 @@ export const sitePackage = z.strictObject({
       kind: z.enum(KINDS),
       /** Without a URL where the parent's address is not known yet: then the configuration says it. */
       parent: z.strictObject({ id: componentIdText, url: z.url().optional() }),
+      /** Further parents in order of preference. */
+      alternates: z
+        .array(z.strictObject({ id: componentIdText, url: z.url().optional() }))
+        .max(8)
+        .optional(),
       /** `<id>.<secret>` */
       token: z.string(),
       /** DNS and IP names the certificate will carry. */

@@ -36,6 +36,24 @@ export const componentsRevoke: Verb = {
   },
 };
 
+export const componentsParents: Verb = {
+  path: 'components parents',
+  summary: 'set what a component hangs below, in order of preference: redundant paths',
+  description:
+    'It counts here and at the parents at once. The component itself goes where `parents` in its configuration says: list the same ones there, in the same order.',
+  arguments: [
+    ['<id>', 'component ID'],
+    ['<parents...>', 'IDs of MLMs, or of the application server; up to four'],
+  ],
+  connects: true,
+  examples: ['backhaul components parents c7k2m9qx1.p2 c7k2m9qx1.m1 c7k2m9qx1.m2'],
+  run: async ({ api, args }) => {
+    const [id, ...parents] = args.flat();
+    const set = await (await api()).put(`/components/${encodeURIComponent(id!)}/parents`, component, { parents });
+    return { json: set, text: `${printable(set.id)} hangs below ${printable((set.parents ?? []).join(', then '))}.` };
+  },
+};
+
 /** Children under their parents, indented. */
 export function componentTable(items: readonly ComponentRow[], now: number, width: number | undefined): string {
   return renderTable(
@@ -46,6 +64,7 @@ export function componentTable(items: readonly ComponentRow[], now: number, widt
       { title: 'SITE', value: ({ row }) => row.site ?? undefined, flexible: true },
       { title: 'STATE', value: ({ row }) => stateOf(row) },
       { title: 'LAST HEARD', value: ({ row }) => formatAgo(row.lastHeardAt, now) },
+      { title: 'ALSO BELOW', value: ({ row }) => row.parents?.slice(1).join(', ') || undefined },
       { title: 'VERSION', value: ({ row }) => row.version ?? undefined },
     ],
     width,

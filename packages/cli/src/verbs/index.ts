@@ -4,7 +4,7 @@ import { artifactsKeygen, artifactsList, artifactsPublish } from './artifacts.ts
 import { backup, restore } from './backup.ts';
 import { certsInit, certsToken } from './certs.ts';
 import { completionVerb } from './completion.ts';
-import { componentsList, componentsRevoke } from './components.ts';
+import { componentsList, componentsParents, componentsRevoke } from './components.ts';
 import { configCheck, configSchema, configShow } from './config.ts';
 import { customersAdd, customersList } from './customers.ts';
 import { demo } from './demo.ts';
@@ -41,6 +41,7 @@ export const VERBS: readonly Verb[] = [
   sitesPackage,
   componentsList,
   componentsRevoke,
+  componentsParents,
   groupsList,
   groupsSet,
   status,

@@ -2,7 +2,7 @@ import type { Clock } from '@backhaul/runtime';
 import { type CommandDocument, command, created } from '../api-shapes.ts';
 import type { ApiClient } from '../client.ts';
 import { renderTable } from '../table.ts';
-import { printable } from '../terminal-text.ts';
+import { printable, printableLines } from '../terminal-text.ts';
 import { type Result, usage, type Verb, type VerbOptions } from '../verb.ts';
 import { waitUntil } from '../wait-until.ts';
 
@@ -16,6 +16,7 @@ export const send: Verb = {
   options: [
     ['--group <name>', 'all members of a group; every site is one'],
     ['--component <id>', 'one component'],
+    ['--instance <id>', 'one support instance, by whichever of its proxies takes it'],
     ['--parameters <json>', 'parameters of the command'],
     ['--expires <time>', 'give up after this time (5m, 2h)'],
     ['--wait', 'wait until all have answered; exit code 1 when one has not, or has refused'],
@@ -45,11 +46,13 @@ export const send: Verb = {
 function commandRequest(name: string, options: VerbOptions): object {
   const group = options.text('group');
   const component = options.text('component');
-  if ((group === undefined) === (component === undefined)) throw usage('give either --group or --component');
+  const instance = options.text('instance');
+  const given = [{ group }, { component }, { instance }].filter((one) => Object.values(one)[0] !== undefined);
+  if (given.length !== 1) throw usage('give one of --group, --component and --instance');
   const expiresInMs = options.durationMs('expires');
   const parameters = options.text('parameters');
   return {
-    destination: group === undefined ? { component } : { group },
+    destination: given[0],
     command: name,
     ...(parameters === undefined ? {} : { parameters: asObject(parameters) }),
     ...(expiresInMs === undefined ? {} : { expiresInMs }),
@@ -96,8 +99,17 @@ function shown(document: CommandDocument, width: number | undefined, judged: boo
     ],
     width,
   );
+  const paths = pathsText(document);
   const allDone = document.members.length > 0 && document.members.every(({ state }) => state === 'done');
-  return { json: document, text, exitCode: judged && !allDone ? 1 : 0 };
+  return { json: document, text: paths === '' ? text : `${text}\n\n${paths}`, exitCode: judged && !allDone ? 1 : 0 };
+}
+
+/** The ways to those that have several, and how far it is on each. */
+function pathsText({ members }: CommandDocument): string {
+  const lines = members.flatMap(({ component, paths }) =>
+    (paths ?? []).map(({ path, state, code }) => `${component} by ${path}: ${state}${code ? ` ${code}` : ''}`),
+  );
+  return printableLines(lines.join('\n'));
 }
 
 /** Characters of an answer shown in the table; `--json` shows it whole. */

@@ -60,12 +60,14 @@ export const sitesPackage: Verb = {
     ['--parent-id <id>', 'component ID of the parent of the topmost component, when it is not the application server'],
     ['--parent-url <url>', 'its relay listener'],
     ['--names <names>', 'DNS names and IP addresses for the certificate of the MLM, separated by commas'],
-    ['--mlm-url <url>', 'relay listener of the site’s MLM, as the proxies reach it'],
+    ['--mlm-url <urls>', 'relay listeners of the site’s MLMs as the proxies reach them, separated by commas'],
+    ['--redundant', 'each proxy may use all MLMs of the site, preferring them in turn'],
     ['--out <file>', 'where to write the package, readable by you alone'],
   ],
   connects: true,
   examples: [
     'backhaul sites package c7k2m9qx1 site-a --proxies 3 --out site-a.json',
+    'backhaul sites package c7k2m9qx1 site-c --mlms 2 --redundant --mlm-url https://m1:7444,https://m2:7444 --out site-c.json',
     'backhaul sites package c7k2m9qx1 site-b --mlms 0 --proxies 1 --out site-b.json',
   ],
   run: async ({ api, args, options, cli }) => {
@@ -89,12 +91,12 @@ function packageRequest(options: VerbOptions): object {
   const id = options.text('parentId');
   const url = options.text('parentUrl');
   if ((id === undefined) !== (url === undefined)) throw usage('--parent-id and --parent-url go together');
-  const mlmUrl = options.text('mlmUrl');
+  const mlmUrls = (options.text('mlmUrl') ?? '').split(',').filter((one) => one !== '');
   return {
     mlms: options.number('mlms') ?? 1,
     proxies: options.number('proxies') ?? 1,
     ...(id === undefined ? {} : { parent: { id, url } }),
-    ...(mlmUrl === undefined ? {} : { mlmUrl }),
+    ...{ mlmUrls, redundant: options.flag('redundant') },
     names: (options.text('names') ?? '').split(',').filter((name) => name !== ''),
   };
 }

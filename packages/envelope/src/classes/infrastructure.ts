@@ -46,6 +46,8 @@ export const membership = z.strictObject({
         id,
         kind: z.enum(['appserver', 'mlm', 'proxy', 'ca']),
         parent: id.nullable().optional(),
+        /** further parents at or below the MLM that is told, in order of preference */
+        alternates: z.array(id).max(8).optional(),
         customer: id,
         site: shortText.nullable().optional(),
         state: z.enum(['active', 'revoked']),
