@@ -62,6 +62,7 @@ export class Notifications implements Component, Notifier {
   readonly #aging: Repeating;
   readonly #figures: ReturnType<typeof figures>;
   #loops: readonly SenderLoop[] = [];
+  #lastAt = 0;
   #waiting: ReadonlyMap<string, SenderFigures> = new Map();
 
   constructor(options: NotificationsOptions) {
@@ -123,10 +124,12 @@ export class Notifications implements Component, Notifier {
     const { clock, random } = this.#options;
     const data = given.data ?? {};
     const fits = JSON.stringify(data).length <= DATA_CHARACTERS;
+    this.#lastAt = Math.max(clock.now(), this.#lastAt + 1); // ids tell the order, also within a millisecond
+    const at = this.#lastAt;
     return {
       ...given,
-      id: newId(clock, random),
-      at: clock.now(),
+      id: newId({ ...clock, now: () => at }, random),
+      at,
       text: given.text.slice(0, TEXT_CHARACTERS),
       data: fits ? data : { leftOut: `the data is larger than ${DATA_CHARACTERS} characters` },
     };

@@ -69,7 +69,8 @@ export function mergeWord(
   const others = paths.filter(({ path }) => path !== word.path);
   const settled = others.some(({ state }) => OUTCOMES.includes(state));
   if (settled && word.own) return { path: 'duplicate', member: undefined };
-  if (own && OUTCOMES.includes(own.state)) return { path: own.state, member: undefined };
+  if (own && (OUTCOMES.includes(own.state) || (own.state === 'accepted' && !word.own)))
+    return { path: own.state, member: undefined };
   if (OUTCOMES.includes(word.state)) return { path: word.state, member: word.state };
   if (word.state === 'accepted')
     return { path: 'accepted', member: memberState === 'accepted' || settled ? undefined : 'accepted' };

@@ -22,15 +22,18 @@ export function expand(destination: Destination | undefined, tree: MemberTree, s
   return here || children.length > 0 ? { here, children } : undefined;
 }
 
-/** The members of a destination to which these direct children lead. */
+/** The members of a destination to which these direct children lead, and no other does: one with another way is not lost. */
 export function membersBelow(
   children: readonly string[],
   destination: Destination | undefined,
   tree: MemberTree,
 ): readonly string[] {
   const ids = destination === undefined ? [] : idsOf(destination, tree);
-  return ids.filter((id) => children.includes(tree.nextHop(id) ?? ''));
+  return ids.filter((id) => isLedBy(children, tree.nextHops(id)));
 }
+
+const isLedBy = (children: readonly string[], hops: readonly string[]): boolean =>
+  hops.length > 0 && hops.every((hop) => children.includes(hop));
 
 function idsOf(destination: Destination, tree: MemberTree): readonly string[] {
   switch (destination.kind) {

@@ -60,7 +60,7 @@ export class LateRejections {
   }
 
   #tell(source: string, lost: readonly Removed[]): readonly Change[] {
-    const child = this.#options.membership.tree.nextHop(source);
+    const [child] = this.#options.membership.tree.nextHops(source);
     const told: Change[] = [];
     let at = 0;
     for (; child !== undefined && at < lost.length && this.#mayTell(child); at += ITEMS) {
