@@ -125,11 +125,10 @@ export class Notifications implements Component, Notifier {
     const data = given.data ?? {};
     const fits = JSON.stringify(data).length <= DATA_CHARACTERS;
     this.#lastAt = Math.max(clock.now(), this.#lastAt + 1); // ids tell the order, also within a millisecond
-    const at = this.#lastAt;
     return {
       ...given,
-      id: newId({ ...clock, now: () => at }, random),
-      at,
+      id: newId({ ...clock, now: () => this.#lastAt }, random),
+      at: clock.now(),
       text: given.text.slice(0, TEXT_CHARACTERS),
       data: fits ? data : { leftOut: `the data is larger than ${DATA_CHARACTERS} characters` },
     };
