@@ -10,7 +10,7 @@ import {
   VERSION,
 } from '@backhaul/runtime';
 import { LevelStore, type Removed } from '@backhaul/spool';
-import { Heartbeat, RelayListener, renewEpochIfRestored, Uplink } from '@backhaul/transport';
+import { Heartbeat, KnownNumbers, RelayListener, renewEpochIfRestored, Uplink } from '@backhaul/transport';
 import type { MlmConfig } from './config.ts';
 import { type MlmCore, mlmCore } from './mlm-core.ts';
 import { ProgressWatch } from './progress-watch.ts';
@@ -81,13 +81,15 @@ export function mlmParts(options: MlmOptions): MlmParts {
 function makeUplink({ config, clock, random, logger, self, metrics, store }: Common, core: MlmCore): Uplink {
   const { id } = self.identity;
   const { spool, numbering, own, downward } = core;
+  const known = new KnownNumbers({ self: id, numbering });
+  const renewing = { self: id, numbering, known, spool, store, clock, logger };
   return new Uplink({
-    ...{ self: self.identity, parents: config.parents, tls: uplinkTls(self, config), store, spool, downward },
+    ...{ self: self.identity, parents: config.parents, tls: uplinkTls(self, config), store, spool, downward, known },
     ...{ outboundProxy: config.outboundProxy, ...config.uplink },
     ...{ clock, random, logger, metrics },
     onRemoved: (removed: readonly Removed[]) => own.receipts(removed),
-    onMarks: async (marks) => {
-      await renewEpochIfRestored({ self: id, numbering, spool, store, clock, logger }, marks);
+    onMarks: async (marks, how) => {
+      await renewEpochIfRestored(renewing, marks, how);
     },
   });
 }

@@ -1,6 +1,6 @@
 import { silentLogger } from '@backhaul/runtime';
 import { commitChanges } from '@backhaul/spool';
-import { type Draft, renewEpochIfRestored } from '@backhaul/transport';
+import { type Draft, KnownNumbers, renewEpochIfRestored } from '@backhaul/transport';
 import { expect } from 'chai';
 import { identities, MLM, messages, P1, TestMlm } from './test-mlm.ts';
 
@@ -30,9 +30,11 @@ describe('a restored copy', () => {
 
   const greet = (through: number, over = {}) => {
     const { numbering, spool } = mlm.core;
+    const known = new KnownNumbers({ self: MLM, numbering });
+    known.begin();
     const mark = { source: MLM, epoch: numbering.epoch, lane: 4 as const, through, ...over };
     return renewEpochIfRestored(
-      { self: MLM, numbering, spool, store: mlm.store, clock: mlm.clock, logger: silentLogger },
+      { self: MLM, numbering, known, spool, store: mlm.store, clock: mlm.clock, logger: silentLogger },
       [mark],
     );
   };

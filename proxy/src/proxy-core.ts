@@ -1,7 +1,14 @@
 import { join } from 'node:path';
 import { type Clock, type Logger, type Metrics, type Random, VERSION } from '@backhaul/runtime';
 import { LaneQueue, renewAfterRestore, SequenceCounter, type Store } from '@backhaul/spool';
-import { Heartbeat, Outbox, renewEpochIfRestored, type UplinkOptions, type UplinkStatus } from '@backhaul/transport';
+import {
+  Heartbeat,
+  KnownNumbers,
+  Outbox,
+  renewEpochIfRestored,
+  type UplinkOptions,
+  type UplinkStatus,
+} from '@backhaul/transport';
 import type { AcceptContext } from './accept/accept-path.ts';
 import type { ProxyConfig } from './config.ts';
 import { Directory } from './directory/directory.ts';
@@ -76,12 +83,13 @@ export function proxyCore(around: ProxySurroundings) {
     ...{ self, title: `proxy ${VERSION}`, tree, outbox, numbering, spool, store, intervalMs, clock, logger },
     connected: () => uplink().connected,
   });
-  const renewing = { self, numbering, spool, store, clock, logger };
+  const known = new KnownNumbers({ self, numbering });
+  const renewing = { self, numbering, known, spool, store, clock, logger };
   /** what an uplink works with, whatever network it sends over */
-  const upward: Pick<UplinkOptions, 'store' | 'spool' | 'downward' | 'onRemoved' | 'onMarks'> = {
-    ...{ store, spool, downward },
+  const upward: Pick<UplinkOptions, 'store' | 'spool' | 'downward' | 'known' | 'onRemoved' | 'onMarks'> = {
+    ...{ store, spool, downward, known },
     onRemoved: (removed) => outbox.receipts(removed),
-    onMarks: async (marks) => void (await renewEpochIfRestored(renewing, marks)),
+    onMarks: async (marks, how) => void (await renewEpochIfRestored(renewing, marks, how)),
   };
   return {
     ...{

@@ -22,6 +22,7 @@ import {
   toBackhaulError,
 } from '@backhaul/runtime';
 import type { MailboxPage } from '@backhaul/spool';
+import { BootWatch, bootRefusal } from './boot-watch.ts';
 import { COMPRESS_FROM_BYTES, chooseEncoding, compress } from './compression.ts';
 import { joined } from './joined.ts';
 import { LinkOrder } from './link-order.ts';
@@ -31,11 +32,13 @@ import { ANSWER_HEADERS } from './refusal.ts';
 import { type RelayMetrics, relayMetrics } from './relay-metrics.ts';
 import { ByteBudget, type ReceivedBody } from './request-body.ts';
 import type { Peer, RelayHandler } from './types.ts';
+import { UnderWay } from './under-way.ts';
 import {
   checkVersion,
   formatPlace,
   type LinkNumber,
   type MailboxPlace,
+  parseBoot,
   parseLink,
   parsePlace,
   parseWait,
@@ -49,6 +52,8 @@ export interface ExchangeContext {
   readonly handler: RelayHandler;
   readonly order: LinkOrder;
   readonly holds: PollHolds;
+  readonly boots: BootWatch;
+  readonly underWay: UnderWay;
   readonly received: ByteBudget;
   readonly compress: boolean;
   readonly clock: Clock;
@@ -79,11 +84,18 @@ export interface ExchangeOptions {
 export function exchangeContext(options: ExchangeOptions): ExchangeContext {
   const { self, handler, clock, logger, random = systemRandom, compress = false, handling, draining } = options;
   const holds = new PollHolds();
+  const boots = new BootWatch();
   return {
     ...{ self, handler, clock, logger, random, compress, holds, draining },
     order: new LinkOrder({ clock }),
+    boots,
+    underWay: new UnderWay(),
     received: new ByteBudget(options.receivedBytes),
-    metrics: relayMetrics(options.metrics, { requests: handling, heldPolls: () => holds.size }),
+    metrics: relayMetrics(options.metrics, {
+      requests: handling,
+      heldPolls: () => holds.size,
+      clones: () => boots.clones,
+    }),
   };
 }
 
@@ -114,6 +126,7 @@ interface Exchange {
   waitMs: number;
   heldBytes: number;
   leaveTurn?: () => void;
+  leave?: () => void;
   raw: readonly RawMessage[];
   /** messages that could be read, and their places among all */
   readonly messages: Message[];
@@ -127,6 +140,7 @@ interface Exchange {
 /** The path of a request on `POST /v1/envelopes`, from its headers to its answer. */
 export const ENVELOPE_STAGES = [
   readHeaders,
+  checkBoot,
   openEnvelope,
   readMessages,
   acknowledgeMailbox,
@@ -146,6 +160,7 @@ export async function answerExchange(context: ExchangeContext, request: Exchange
     for (const stage of ENVELOPE_STAGES) await stage(context, exchange);
     return exchange.answer!;
   } finally {
+    exchange.leave?.();
     context.received.give(peer.identity.customer, exchange.heldBytes);
     if (exchange.leaveTurn) exchange.leaveTurn();
     else if (exchange.link) context.order.skip(peer.identity.id, exchange.link);
@@ -160,6 +175,32 @@ function readHeaders(_context: ExchangeContext, exchange: Exchange): void {
   const ack = parsePlace('Backhaul-Ack', single(headers[WIRE_HEADERS.ack]));
   if (ack) exchange.ack = ack;
   exchange.waitMs = 1000 * parseWait(single(headers['prefer']));
+}
+
+/** Of two processes with one identity only the one that said hello last is listened to, whatever the other says. */
+async function checkBoot(context: ExchangeContext, exchange: Exchange): Promise<void> {
+  const { boots, clock, logger, metrics, handler, underWay } = context;
+  const { request, peer, link } = exchange;
+  const boot = parseBoot(single(request.headers[WIRE_HEADERS.boot]));
+  if (boot === undefined) return;
+  const { id } = peer.identity;
+  const isHello = request.headers[WIRE_HEADERS.hello] === '1';
+  const wasClone = boots.isClone(id);
+  const judgement = boots.judge(id, boot, isHello, clock.monotonic());
+  const refusal = bootRefusal(judgement);
+  if (refusal === undefined && link) exchange.leave = underWay.enter(id, boot);
+  // its numbers must be in the marks: what is still being committed may be of the one that is taken over from
+  if (refusal === undefined && isHello) await underWay.othersEnded(id, boot);
+  if (refusal === undefined) return;
+  metrics.takenOver.inc({ code: refusal.code });
+  if (judgement === 'clone' && !wasClone) {
+    logger.error(
+      { component: id, address: peer.address },
+      'two live components speak with this identity: both are refused',
+    );
+    handler.twice?.(peer, 'clone');
+  }
+  throw refusal;
 }
 
 async function openEnvelope({ received, metrics }: ExchangeContext, exchange: Exchange): Promise<void> {

@@ -5,6 +5,7 @@ import { COMPRESS_FROM_BYTES, chooseEncoding, compress } from './compression.ts'
 import { joined } from './joined.ts';
 import { LinkRate } from './link-rate.ts';
 import { LinkSession } from './link-session.ts';
+import type { KnownNumbers } from './outbox/known-numbers.ts';
 import { withOwnHop } from './own-hop.ts';
 import { concernsContent } from './parent-answer.ts';
 import type { ParentConnection } from './parent-connection.ts';
@@ -15,6 +16,9 @@ import { formatLink, WIRE_HEADERS } from './wire-headers.ts';
 
 export interface EnvelopeSenderOptions {
   readonly self: string;
+  /** name of this start of the process */
+  readonly boot: string;
+  readonly known?: KnownNumbers | undefined;
   readonly parents: ParentSet;
   readonly pulse: ParentPulse;
   readonly maxBytes: number;
@@ -61,6 +65,7 @@ export class EnvelopeSender {
     const from = this.#rate.sent(outgoing.bytes, clock.monotonic());
     try {
       const verdicts = await this.#exchange(outgoing, link, session, given);
+      session.signal.throwIfAborted(); // it broke while the answer was on its way: what is said of it is not honoured
       session.answered();
       this.#rate.answered(outgoing.bytes, from, clock.monotonic());
       metrics.seconds.observe((clock.monotonic() - from.at) / 1000);
@@ -91,14 +96,20 @@ export class EnvelopeSender {
     session: LinkSession,
     given: AbortSignal | undefined,
   ): Promise<readonly Verdict[]> {
-    const { self, clock, random, metrics, pulse } = this.#options;
+    const { self, boot, clock, random, metrics, pulse, known } = this.#options;
+    known?.sending(entries);
     const number = session.next();
     const boundary = newBoundary(random);
     const now = clock.now();
     const messages = entries.map((entry) => withOwnHop(self, entry, now));
     const { body, encoding } = await this.#pack(link, joined(writeEnvelope(boundary, messages)));
     metrics.bytes.inc({ direction: 'out' }, body.length);
-    const headers = { 'content-type': contentTypeOf(boundary), [WIRE_HEADERS.link]: formatLink(number), ...encoding };
+    const headers = {
+      'content-type': contentTypeOf(boundary),
+      [WIRE_HEADERS.link]: formatLink(number),
+      [WIRE_HEADERS.boot]: boot,
+      ...encoding,
+    };
     const signal = given ? AbortSignal.any([session.signal, given]) : session.signal;
     const patience = { expectedMs: this.#rate.expectedMs() };
     const answer = await pulse.during(link, patience, signal, (until) => link.post(body, headers, { signal: until }));

@@ -26,6 +26,8 @@ export interface ForwarderOptions {
   /** envelopes in flight: one window for all lanes */
   readonly sends: PQueue;
   readonly pace: Pace;
+  /** our epoch was refused: another one of ours has taken over */
+  readonly onFenced: (link: ParentConnection) => void;
   /** an exchange has ended */
   readonly onProgress: () => void;
   readonly store: Store;
@@ -120,7 +122,9 @@ export class Forwarder {
       await this.#settle(claim, this.#settlements(verdicts));
       this.#epochRefused(verdicts, link);
     } catch (thrown) {
-      await this.#failed(claim, toBackhaulError(thrown));
+      const error = toBackhaulError(thrown);
+      await this.#failed(claim, error);
+      if (error.code === 'BH-E-EPOCH') this.#options.onFenced(link);
     } finally {
       this.#options.onProgress();
     }
@@ -128,10 +132,10 @@ export class Forwarder {
 
   /** Our epoch is fenced: what the parent knows is asked for again, and a new one begins. */
   #epochRefused(verdicts: readonly Verdict[], link: ParentConnection): void {
-    const { parents } = this.#options;
+    const { parents, onFenced } = this.#options;
     if (!verdicts.some(({ code }) => code === 'BH-E-EPOCH')) return;
     parents.failed(link, parents.attempt(), new BackhaulError('BH-E-EPOCH', { detail: link.parent.id }));
-    parents.greetAnew(link);
+    onFenced(link);
   }
 
   #settlements(verdicts: readonly Verdict[]): Settlement[] {

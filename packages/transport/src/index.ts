@@ -13,6 +13,7 @@ export {
 } from './outbox/dead-letter-commands.ts';
 export { type Draft, written } from './outbox/draft.ts';
 export * from './outbox/heartbeat.ts';
+export * from './outbox/known-numbers.ts';
 export * from './outbox/outbox.ts';
 export { receiptDrafts, tombstonesOf } from './outbox/receipts.ts';
 export { renewEpochIfRestored } from './outbox/renew-epoch.ts';

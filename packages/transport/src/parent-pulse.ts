@@ -1,10 +1,18 @@
 import { contentTypeOf, newBoundary, writeEnvelope } from '@backhaul/envelope';
-import { BackhaulError, type Clock, type Random, toBackhaulError } from '@backhaul/runtime';
+import { BackhaulError, type Clock, type ErrorCode, type Random, toBackhaulError } from '@backhaul/runtime';
 import { joined } from './joined.ts';
 import type { ParentConnection } from './parent-connection.ts';
 
 /** An answer may take so long beyond what the line needs for what is under way; then the parent is asked whether it is there. */
 const LATE_MS = 2_000;
+
+/** What says that nobody is there, or somebody else; every other refusal is an answer. */
+const NO_ANSWER: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'BH-E-PARENT-SILENT',
+  'BH-E-PARENT-UNREACHABLE',
+  'BH-E-ID-PARENT',
+  'BH-E-INTERNAL',
+]);
 
 export interface Patience {
   /** what the line needs for all that is under way, ms */
@@ -31,31 +39,25 @@ export class ParentPulse {
   }
 
   /** One exchange; ends with `signal` even when the connection does not. Throws what it throws, BH-E-PARENT-SILENT. */
-  async during<T>(
+  during<T>(
     link: ParentConnection,
     { expectedMs, holdMs = 0 }: Patience,
     signal: AbortSignal,
     exchange: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
-    const silent = new AbortController();
-    const either = AbortSignal.any([signal, silent.signal]);
     const lateMs = LATE_MS + 2 * expectedMs;
-    const ask = async (): Promise<void> => {
-      const there = await this.isThere(link, expectedMs);
-      if (!there) silent.abort(new BackhaulError('BH-E-PARENT-SILENT', { detail: link.parent.id }));
-      else if (!either.aborted) timer = this.#clock.after(lateMs, () => void ask());
-    };
-    let timer = this.#clock.after(holdMs + lateMs, () => void ask());
-    const ended = Promise.withResolvers<never>();
-    const end = (): void => ended.reject(toBackhaulError(either.reason));
-    either.addEventListener('abort', end, { once: true });
-    try {
-      if (either.aborted) end();
-      return await Promise.race([exchange(either), ended.promise]);
-    } finally {
-      either.removeEventListener('abort', end);
-      timer.cancel();
-    }
+    const isOver = async (): Promise<boolean> => !(await this.isThere(link, expectedMs));
+    return this.#until(link, { firstMs: holdMs + lateMs, againMs: lateMs, isOver }, signal, exchange);
+  }
+
+  /** One exchange that is small enough to be answered within so many ms. Throws like `during`. */
+  within<T>(
+    link: ParentConnection,
+    ms: number,
+    signal: AbortSignal,
+    exchange: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    return this.#until(link, { firstMs: ms, againMs: ms, isOver: async () => true }, signal, exchange);
   }
 
   /** True when it answers, whatever it says. */
@@ -67,19 +69,41 @@ export class ParentPulse {
     return asking;
   }
 
-  async #ask(link: ParentConnection, withinMs: number): Promise<boolean> {
-    const over = new AbortController();
-    const overdue = Promise.withResolvers<boolean>();
-    const timer = this.#clock.after(withinMs, () => {
-      over.abort();
-      overdue.resolve(false);
-    });
+  #ask(link: ParentConnection, withinMs: number): Promise<boolean> {
     const boundary = newBoundary(this.#random);
     const headers = { 'content-type': contentTypeOf(boundary) };
+    const body = joined(writeEnvelope(boundary, []));
+    const never = new AbortController().signal;
+    return this.within(link, withinMs, never, (until) => link.post(body, headers, { signal: until })).then(
+      () => true,
+      isAnAnswer,
+    );
+  }
+
+  /** `isOver` is asked after `firstMs`, then every `againMs`: when it says yes, the parent is held to be silent. */
+  async #until<T>(
+    link: ParentConnection,
+    { firstMs, againMs, isOver }: { firstMs: number; againMs: number; isOver: () => Promise<boolean> },
+    signal: AbortSignal,
+    exchange: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const silent = new AbortController();
+    const either = AbortSignal.any([signal, silent.signal]);
+    const look = async (): Promise<void> => {
+      if (await isOver()) silent.abort(new BackhaulError('BH-E-PARENT-SILENT', { detail: link.parent.id }));
+      else if (!ended) timer = this.#clock.after(againMs, () => void look());
+    };
+    let ended = false;
+    let timer = this.#clock.after(firstMs, () => void look());
+    const aborted = Promise.withResolvers<never>();
+    const abort = (): void => aborted.reject(toBackhaulError(either.reason));
+    either.addEventListener('abort', abort, { once: true });
     try {
-      const question = link.post(joined(writeEnvelope(boundary, [])), headers, { signal: over.signal });
-      return await Promise.race([question.then(() => true, isAnAnswer), overdue.promise]);
+      if (either.aborted) abort();
+      return await Promise.race([exchange(either), aborted.promise]);
     } finally {
+      ended = true;
+      either.removeEventListener('abort', abort);
       timer.cancel();
     }
   }
@@ -87,5 +111,5 @@ export class ParentPulse {
 
 function isAnAnswer(thrown: unknown): boolean {
   const { code } = toBackhaulError(thrown);
-  return code !== 'BH-E-PARENT-UNREACHABLE' && code !== 'BH-E-ID-PARENT' && code !== 'BH-E-INTERNAL';
+  return !NO_ANSWER.has(code);
 }

@@ -8,12 +8,13 @@ import {
   toMessage,
   writeEnvelope,
 } from '@backhaul/envelope';
-import { BackhaulError, type Clock, type Logger, type Random, toBackhaulError } from '@backhaul/runtime';
+import { type BackhaulError, type Clock, type Logger, type Random, toBackhaulError } from '@backhaul/runtime';
 import { joined } from './joined.ts';
 import type { Answer, ParentConnection } from './parent-connection.ts';
 import type { ParentPulse } from './parent-pulse.ts';
 import type { ParentSet } from './parent-set.ts';
 import type { DownwardHandler } from './types.ts';
+import type { OnMarks } from './uplink.ts';
 import type { UplinkMetrics } from './uplink-metrics.ts';
 import { formatPlace, type MailboxPlace, parsePlace, WIRE_HEADERS } from './wire-headers.ts';
 
@@ -32,10 +33,12 @@ export interface PollerOptions {
   readonly parents: ParentSet;
   readonly pulse: ParentPulse;
   readonly downward: DownwardHandler;
+  /** name of this start of the process */
+  readonly boot: string;
   /** Told what the parent holds of our lanes, in the first exchange with each parent, before anything is sent to it. */
-  readonly onMarks?: (marks: readonly Mark[]) => void | Promise<void>;
   /** What the parent's clock says, wall ms; told before anything is sent to it. */
   readonly onParentTime: (now: number) => void;
+  readonly onMarks?: OnMarks;
   /** the parent may be used from now on */
   readonly onGreeted: () => void;
   readonly clock: Clock;
@@ -52,10 +55,18 @@ export class Poller {
   readonly #options: PollerOptions;
   /** what each parent gave us last: every one keeps a mailbox of its own for us */
   readonly #places = new Map<ParentConnection, MailboxPlace>();
+  /** parents that have refused something because our epoch is superseded */
+  readonly #fenced = new Set<ParentConnection>();
   #turn = new AbortController();
 
   constructor(options: PollerOptions) {
     this.#options = options;
+  }
+
+  /** The parent fences our epoch: the marks it tells in its next hello say why. */
+  fenced(link: ParentConnection): void {
+    this.#fenced.add(link);
+    this.#options.parents.greetAnew(link);
   }
 
   /** Ends a poll that is being held: another parent is used now, or this one is to be greeted anew. */
@@ -93,12 +104,13 @@ export class Poller {
   }
 
   #exchange(link: ParentConnection, hello: boolean, signal: AbortSignal): Promise<Answer> {
-    const { downward, random } = this.#options;
+    const { downward, random, boot } = this.#options;
     const boundary = newBoundary(random);
     const waitSeconds = hello ? 0 : POLL_WAIT_SECONDS;
     const headers = {
       'content-type': contentTypeOf(boundary),
       [WIRE_HEADERS.ack]: formatPlace(this.#places.get(link) ?? downward.acknowledged()),
+      [WIRE_HEADERS.boot]: boot,
       prefer: `wait=${waitSeconds}`,
       ...(hello ? { [WIRE_HEADERS.hello]: '1' } : {}),
     };
@@ -107,28 +119,10 @@ export class Poller {
   }
 
   /** Throws BH-E-PARENT-SILENT when it is not answered in time. */
-  async #hello(
-    link: ParentConnection,
-    body: Buffer,
-    headers: Record<string, string>,
-    signal: AbortSignal,
-  ): Promise<Answer> {
-    const { clock, parents } = this.#options;
+  #hello(link: ParentConnection, body: Buffer, headers: Record<string, string>, signal: AbortSignal): Promise<Answer> {
+    const { pulse, parents } = this.#options;
     const withinMs = Math.min(LONGEST_HELLO_MS, HELLO_MS * 2 ** Math.min(parents.failures, 3));
-    const late = Promise.withResolvers<never>();
-    const over = new AbortController();
-    const timer = clock.after(withinMs, () => {
-      over.abort();
-      late.reject(new BackhaulError('BH-E-PARENT-SILENT', { detail: `${link.parent.id}: no hello in ${withinMs} ms` }));
-    });
-    try {
-      return await Promise.race([
-        link.post(body, headers, { signal: AbortSignal.any([signal, over.signal]) }),
-        late.promise,
-      ]);
-    } finally {
-      timer.cancel();
-    }
+    return pulse.within(link, withinMs, signal, (until) => link.post(body, headers, { signal: until }));
   }
 
   #hold(link: ParentConnection, body: Buffer, headers: Record<string, string>, signal: AbortSignal): Promise<Answer> {
@@ -140,7 +134,8 @@ export class Poller {
 
   async #greet(link: ParentConnection, marks: readonly Mark[], date: number | undefined): Promise<void> {
     if (date !== undefined) this.#options.onParentTime(date);
-    await this.#options.onMarks?.(marks);
+    const fenced = this.#fenced.delete(link);
+    await this.#options.onMarks?.(marks, { fenced });
     link.greeted = true;
     this.#options.onGreeted();
   }
@@ -185,5 +180,6 @@ export class Poller {
       return;
     }
     parents.failed(link, attempt, error);
+    if (error.code === 'BH-E-EPOCH') this.fenced(link);
   }
 }

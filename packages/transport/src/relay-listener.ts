@@ -123,6 +123,7 @@ export class RelayListener implements Component {
   disconnect(id: string): void {
     this.#context.holds.end(id);
     this.#context.order.forget(id);
+    this.#context.boots.forget(id);
     this.#connections.cut(id);
   }
 

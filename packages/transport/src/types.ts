@@ -24,6 +24,8 @@ export interface RelayHandler {
    * accepted further up), with one verdict per message in the order given. Throws for "nothing now" (503 with a wait).
    */
   accept(peer: Peer, messages: readonly Message[]): Promise<readonly Verdict[]>;
+  /** Told when two live components are found to speak with one identity, once; for staff. */
+  twice?(peer: Peer, what: 'clone' | 'two-pollers'): void;
   readonly mailboxes: MailboxReader;
   /** What this hop holds of the peer's own lanes, told in the first exchange. */
   marks(peer: Peer): readonly Mark[];

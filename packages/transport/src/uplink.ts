@@ -7,6 +7,7 @@ import { type FetchOptions, fetchArtifact } from './artifact-fetch.ts';
 import { EnvelopeSender } from './envelope-sender.ts';
 import { Forwarder } from './forwarder.ts';
 import type { OutboundProxy } from './outbound-proxy.ts';
+import type { KnownNumbers } from './outbox/known-numbers.ts';
 import { Pace, type PaceLimits } from './pace.ts';
 import type { Parent, ParentConnection } from './parent-connection.ts';
 import { ParentLink } from './parent-link.ts';
@@ -18,6 +19,9 @@ import { relayThrough } from './relay-through.ts';
 import { SendWatchdog } from './send-watchdog.ts';
 import type { DownwardHandler } from './types.ts';
 import { type UplinkMetrics, uplinkMetrics } from './uplink-metrics.ts';
+
+/** `fenced`: something of ours was refused because another epoch of ours has taken over. */
+export type OnMarks = (marks: readonly Mark[], how: { readonly fenced: boolean }) => void | Promise<void>;
 
 export interface UplinkOptions {
   readonly self: Identity;
@@ -34,9 +38,11 @@ export interface UplinkOptions {
   /** The receipts of what left without delivery, for the same commit. */
   readonly onRemoved: (removed: readonly Removed[]) => Change;
   /** What a parent holds of our own lanes; called in the first exchange with it, before anything is sent to it. */
-  readonly onMarks?: (marks: readonly Mark[]) => void | Promise<void>;
   /** What a parent's clock says, wall ms, in the first exchange with it; the spool is told anyway. */
   readonly onParentTime?: (now: number) => void;
+  readonly onMarks?: OnMarks;
+  /** which of our own numbers parents can know: told of all that is sent */
+  readonly known?: KnownNumbers;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -94,14 +100,23 @@ export class Uplink implements Component {
     const patienceMs = options.parents.length > 1 ? PATIENCE_MS.redundant : PATIENCE_MS.only;
     this.#parents = new ParentSet(connections(options, window), { ...common, onLost: () => this.#poller.renew() });
     this.#pulse = new ParentPulse({ clock, random, patienceMs });
+    const boot = random.bytes(8).toString('hex');
     const shared = { ...common, parents: this.#parents, pulse: this.#pulse };
     this.#sends = new PQueue({ concurrency: window });
     const { maxBytes = MAX_ENVELOPE_BYTES, compress = false } = options;
-    this.#sender = new EnvelopeSender({ ...shared, self: options.self.id, maxBytes, compress });
+    this.#sender = new EnvelopeSender({
+      ...shared,
+      self: options.self.id,
+      boot,
+      maxBytes,
+      compress,
+      known: options.known,
+    });
     this.#forwarder = new Forwarder({
       ...{ ...shared, store, spool, onRemoved, window, sender: this.#sender, sends: this.#sends },
       pace: new Pace(clock, options.pace),
       maxMessages: options.maxMessages ?? LIMITS.messages,
+      onFenced: (link) => this.#poller.fenced(link),
       onProgress: () => this.#watchdog.progress(),
     });
     const onGreeted = (): void => this.#forwarder.wake();
@@ -110,12 +125,13 @@ export class Uplink implements Component {
       options.onParentTime?.(now);
     };
     const told = { onGreeted, onParentTime, ...(onMarks ? { onMarks } : {}) };
-    this.#poller = new Poller({ ...shared, downward, ...told });
+    this.#poller = new Poller({ ...shared, downward, boot, ...told });
     this.#watchdog = new SendWatchdog({ ...shared, spool, beginAnew: () => this.#beginAnew() });
   }
 
   async start(): Promise<void> {
     if (this.#running) return;
+    this.#options.known?.begin();
     const stopping = new AbortController();
     const { signal } = stopping;
     const returning = { parents: this.#parents, pulse: this.#pulse, clock: this.#options.clock };

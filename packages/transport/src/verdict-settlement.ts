@@ -6,6 +6,7 @@ const ACCEPTED: Settlement = { outcome: 'accepted' };
 /** What the parent said of each message, as what the spool does with it. `backoffMs` counts where no wait was told. */
 export function settlementOf(verdict: Verdict, now: number, backoffMs: () => number): Settlement {
   if (verdict.accepted) return ACCEPTED;
+  if (verdict.code === 'BH-E-EPOCH') return { outcome: 'retry', notBefore: now }; // it gets a new number before it is sent again
   if (verdict.retryable) return { outcome: 'retry', notBefore: now + (verdict.waitMs ?? backoffMs()) };
   const detail = verdict.detail === undefined ? {} : { detail: verdict.detail };
   return { outcome: 'refused', code: verdict.code ?? 'BH-E-INTERNAL', ...detail };

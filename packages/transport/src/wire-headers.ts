@@ -6,6 +6,8 @@ export const WIRE_HEADERS = {
   link: 'backhaul-link',
   ack: 'backhaul-ack',
   hello: 'backhaul-hello',
+  /** 16 hex digits, new at each start of the process */
+  boot: 'backhaul-boot',
   mailbox: 'backhaul-mailbox',
   accepts: 'backhaul-accepts',
   /** read on plain listeners only; over TLS the certificate says who the peer is */
@@ -29,6 +31,7 @@ export interface MailboxPlace {
 export const MAX_WAIT_SECONDS = 60;
 
 const LINK = /^([0-9a-f]{16}):([1-9][0-9]{0,14})$/;
+const BOOT = /^[0-9a-f]{16}$/;
 const PLACE = /^([A-Za-z0-9_-]{1,64}):(0|[1-9][0-9]{0,14})$/;
 const WAIT = /^\s*wait\s*=\s*"?([0-9]{1,6})"?\s*$/i;
 const VERSION = /^([0-9]{1,3})\.([0-9]{1,3})$/;
@@ -38,6 +41,12 @@ export function parseLink(value: string | undefined): LinkNumber | undefined {
   const match = LINK.exec(value);
   if (!match) throw new BackhaulError('BH-E-QUERY', { detail: 'Backhaul-Link is <16 hex digits>:<number from 1>' });
   return { session: match[1]!, number: Number(match[2]) };
+}
+
+/** Throws BH-E-QUERY. */
+export function parseBoot(value: string | undefined): string | undefined {
+  if (value === undefined || BOOT.test(value)) return value;
+  throw new BackhaulError('BH-E-QUERY', { detail: 'Backhaul-Boot is 16 hex digits' });
 }
 
 export function formatLink(link: LinkNumber): string {

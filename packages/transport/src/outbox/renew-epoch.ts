@@ -1,6 +1,7 @@
 import { type Lane, type Mark, readHeader, writeHeader } from '@backhaul/envelope';
 import type { Clock, Logger } from '@backhaul/runtime';
 import { type Claim, commitChanges, type Numbering, type Spool, type SpoolEntry, type Store } from '@backhaul/spool';
+import type { KnownNumbers } from './known-numbers.ts';
 
 const BATCH = { maxMessages: 256, maxBytes: 4 * 1024 * 1024 };
 /** What others made waits so long while this component's own messages are numbered anew. */
@@ -9,6 +10,7 @@ const PAUSE_MS = 5_000;
 export interface NewEpochOptions {
   readonly self: string;
   readonly numbering: Numbering;
+  readonly known: KnownNumbers;
   readonly spool: Spool;
   readonly store: Store;
   readonly clock: Clock;
@@ -16,29 +18,44 @@ export interface NewEpochOptions {
 }
 
 /**
- * A restored copy shows itself in the first exchange: the parent holds more of a lane than was ever given here, so numbers
- * from there on were used before for other messages [DESIGN §4]. A new epoch begins, and what this component made
- * itself and still waits gets numbers of it (with its own id: what the parent had already is known again by that). Called before anything is sent.
+ * A restored copy shows itself in the first exchange [DESIGN §4]. Either the parent holds more of a lane than it can have from
+ * here: those numbers were used for other messages. Or an epoch has appeared after this one: a copy has taken
+ * over, and what says this epoch is fenced. Or the parent has `fenced` something of ours already. A new epoch begins, and what
+ * this component made itself and still waits gets numbers of it (with its own id: what the parent had already is known again by
+ * that); so does what waits under an earlier epoch because a crash came between. Called before anything is sent.
  */
-export async function renewEpochIfRestored(options: NewEpochOptions, marks: readonly Mark[]): Promise<boolean> {
-  const { self, numbering, store, logger } = options;
-  const { epoch } = numbering;
-  const ahead = marks.filter(
-    (mark) => mark.source === self && mark.epoch === epoch && mark.through > numbering.last(mark.lane),
-  );
-  if (ahead.length === 0) return false;
+export async function renewEpochIfRestored(
+  options: NewEpochOptions,
+  marks: readonly Mark[],
+  { fenced = false }: { readonly fenced?: boolean } = {},
+): Promise<boolean> {
+  const { numbering, store, logger } = options;
+  const reason = reasonToRenew(options, marks) ?? (fenced ? { fenced } : undefined);
+  if (reason === undefined) return false;
+  const { epoch: superseded } = numbering;
   await commitChanges(store, [numbering.renew()]);
-  const renumbered = await renumberOwn(options, epoch);
-  logger.error({ ahead, epoch: numbering.epoch, renumbered }, 'this store is a restored copy: a new epoch begins');
+  const renumbered = await renumberOwn(options);
+  const fields = { ...reason, superseded, epoch: numbering.epoch, renumbered };
+  logger.error(fields, 'this store is a restored copy, or has one: a new epoch begins');
   return true;
 }
 
-async function renumberOwn(options: NewEpochOptions, oldEpoch: string): Promise<number> {
-  const { self, spool, clock } = options;
+function reasonToRenew({ self, numbering, known }: NewEpochOptions, marks: readonly Mark[]) {
+  const { epoch } = numbering;
+  const own = marks.filter(({ source }) => source === self);
+  const ahead = own.filter((mark) => mark.epoch === epoch && mark.through > known.highest(mark.lane));
+  if (ahead.length > 0) return { ahead };
+  const newest = own.find((mark) => mark.newest === true)?.epoch;
+  const isKnown = own.some((mark) => mark.epoch === epoch);
+  return isKnown && newest !== undefined && newest !== epoch ? { newest } : undefined;
+}
+
+async function renumberOwn(options: NewEpochOptions): Promise<number> {
+  const { self, numbering, spool, clock } = options;
   const notBefore = clock.now() + PAUSE_MS;
+  const isOld = (entry: SpoolEntry): boolean => entry.source === self && entry.epoch !== numbering.epoch;
   let renumbered = 0;
   for (let claim = await spool.claim(BATCH); claim !== undefined; claim = await spool.claim(BATCH)) {
-    const isOld = (entry: SpoolEntry): boolean => entry.source === self && entry.epoch === oldEpoch;
     if (claim.entries.some(isOld)) renumbered += await renumberClaim(options, claim, isOld, notBefore);
     else spool.release(claim, notBefore);
   }

@@ -72,6 +72,8 @@ export class RecordingHandler implements RelayHandler {
   judge: (message: Message) => Verdict = () => ({ accepted: true });
   before: (messages: readonly Message[]) => Promise<void> = async () => {};
 
+  twice: NonNullable<RelayHandler['twice']> = () => {};
+
   async start(): Promise<void> {
     await this.store.start();
     await this.seen.load();
