@@ -1,7 +1,7 @@
 import type { Identity } from '@backhaul/identity';
 import { type Component, Metrics } from '@backhaul/runtime';
 import type { Removed } from '@backhaul/spool';
-import { Heartbeat, type Parent, renewEpochIfRestored, Uplink } from '@backhaul/transport';
+import { Heartbeat, KnownNumbers, type Parent, renewEpochIfRestored, Uplink } from '@backhaul/transport';
 import { mlmConfig } from '../../../mlm/src/config.ts';
 import { type MlmCore, mlmCore } from '../../../mlm/src/mlm-core.ts';
 import type { Incarnation } from '../incarnation.ts';
@@ -47,12 +47,13 @@ export class MlmNode extends SimNode {
     });
     world.variation.mlm({ node: this, core, store: store as SimStore, life });
     const { numbering, spool, own, downward } = core;
+    const known = new KnownNumbers({ self: this.id, numbering });
+    const renewing = { self: this.id, numbering, known, spool, store, clock, logger };
     const uplink: Uplink = new Uplink({
       ...{ self: identity, parents: config.parents, tls: 'plain', store, spool, downward, ...config.uplink },
       ...{ clock, random, logger, metrics },
       onRemoved: (removed: readonly Removed[]) => own.receipts(removed),
-      onMarks: async (marks) =>
-        void (await renewEpochIfRestored({ self: this.id, numbering, spool, store, clock, logger }, marks)),
+      ...{ known, onMarks: async (marks, how) => void (await renewEpochIfRestored(renewing, marks, how)) },
       connect: (parent) => world.variation.connection(world.network.connect(life, identity, parent), this),
     });
     const onRefused = (from: string, error: unknown) => world.refused(this.id, from, error);
