@@ -73,26 +73,30 @@ async function sender(name: string, proxy: { id: string; socket: string }, kinds
   const random = seededRandom(config.seed + contentNumber(name));
   const agent = new Agent({ connect: { socketPath: proxy.socket } });
   let instance: string | undefined;
+  let again: readonly LoadMessage[] | undefined;
   for (let turn = 0; !control.stopped; ) {
     instance ??= await register(agent, name);
     if (instance === undefined) {
       await rest(name, DOWN_MS);
       continue;
     }
-    const batch = Array.from({ length: 1 + pick(random, MAX_BATCH) }, (_, index) =>
-      loadMessage(kinds[pick(random, kinds.length)]!, name, turn + index, random),
-    );
-    const { waitMs, known } = await handIn(agent, name, turn, proxy.id, instance, batch);
+    const batch: readonly LoadMessage[] =
+      again ??
+      Array.from({ length: 1 + pick(random, MAX_BATCH) }, (_, index) =>
+        loadMessage(kinds[pick(random, kinds.length)]!, name, turn + index, random),
+      );
+    const { waitMs, known, answered } = await handIn(agent, name, turn, proxy.id, instance, batch);
     if (!known) instance = undefined;
     await rest(name, waitMs);
-    turn += batch.length;
+    again = !answered && batch.every(({ submission }) => 'eventId' in submission) ? batch : undefined;
+    if (again === undefined) turn += batch.length;
   }
   await agent.destroy();
 }
 
 /**
- * Hands a batch in; what is not answered is not handed in again. Gives the ms to wait before the next one, and whether the
- * proxy knows the support instance (a restored one may not).
+ * Hands a batch in. Gives the ms to wait before the next one, whether the proxy knows the support instance (a restored one may
+ * not), and whether it answered at all; if not, only events are handed in again.
  */
 async function handIn(
   agent: Dispatcher,
@@ -101,17 +105,17 @@ async function handIn(
   source: string,
   instance: string,
   batch: readonly LoadMessage[],
-): Promise<{ waitMs: number; known: boolean }> {
+): Promise<{ waitMs: number; known: boolean; answered: boolean }> {
   journal.write({ t: 'intent', sender: name, turn, items: batch.map(({ uid, json }) => [uid, contentHash(json)]) });
   const answer = await post<Answer>(agent, '/v1/data', {
     messages: batch.map(({ submission }) => ({ instance, ...submission })),
   });
-  if (answer === undefined) return { waitMs: DOWN_MS, known: true };
+  if (answer === undefined) return { waitMs: DOWN_MS, known: true, answered: false };
   const { status, body, retryAfterSeconds } = answer;
   if (status !== 202 || body.verdicts === undefined) {
     journal.write({ t: 'refused', items: batch.map(({ uid }) => uid) });
     const waitMs = status === 503 ? Math.min(retryAfterSeconds * 1_000, 500) : config.paceMs;
-    return { waitMs, known: body.code !== UNKNOWN };
+    return { waitMs, known: body.code !== UNKNOWN, answered: true };
   }
   const answered = batch.map(({ uid }, index) => ({ uid, ...body.verdicts![index]! }));
   const accepted = answered.flatMap(({ uid, id, lane, sequence }): [string, string, number, number][] =>
@@ -120,7 +124,7 @@ async function handIn(
   const refused = answered.filter(({ accepted }) => !accepted);
   if (accepted.length > 0) journal.write({ t: 'accepted', source, epoch: body.epoch!, items: accepted });
   if (refused.length > 0) journal.write({ t: 'refused', items: refused.map(({ uid }) => uid) });
-  return { waitMs: config.paceMs, known: refused.every(({ code }) => code !== UNKNOWN) };
+  return { waitMs: config.paceMs, known: refused.every(({ code }) => code !== UNKNOWN), answered: true };
 }
 
 interface Answer {

@@ -3,6 +3,8 @@ import type { Random } from '@backhaul/runtime';
 /** What integrators hand in during a test: what passes, and what a hop is set up to take out with a receipt. */
 export const CLASSES = {
   plain: { class: 'x-load', subclass: 'message' },
+  /** names its event, so that it may be handed in again until it is answered, and has one effect all the same */
+  event: { class: 'x-event', subclass: 'message' },
   /** of use for a moment only: expires wherever it is */
   short: { class: 'x-short', subclass: 'message' },
   /** filtered by the MLM */
@@ -42,7 +44,7 @@ export function loadMessage(kind: LoadKind, sender: string, number: number, rand
     kind === 'sample' ? { value: number } : { uid, text: AWKWARD.repeat(1 + pick(random, 3)) + filler(random) };
   return {
     uid,
-    submission: { ...CLASSES[kind], data, ...quality(kind, random) },
+    submission: { ...CLASSES[kind], data, ...quality(kind, random), ...(kind === 'event' ? { eventId: uid } : {}) },
     json: JSON.stringify(data),
   };
 }

@@ -1,8 +1,13 @@
 import { join } from 'node:path';
 import { buildShim, shimEnvironment, shimMissing } from '../shim/shim.ts';
 import { missingForImageDisk } from '../world/image-disk.ts';
+import { pause } from '../world/settle.ts';
 import { cutSome } from './power-cuts.ts';
 import { tierSuite } from './tier-suite.ts';
+
+const SETTLING_MS = 2_000;
+/** What is lost never comes: no use in waiting long. */
+const DRAIN_LIMIT_MS = 20_000;
 
 /**
  * Proof that power cuts bite: the MLM's syncs are answered and not done. What it has accepted is then gone with the power, and
@@ -26,5 +31,12 @@ export const plantedNoSync = tierSuite({
           }),
         }
       : {},
+  // what it knows of its children is safe, as it would be after a minute of life: only messages are at stake
+  prepare: async (world) => {
+    await pause(SETTLING_MS);
+    await world.disks.get('mlm')!.sync();
+  },
   inject: (world, dice) => cutSome(world, dice, ['mlm']),
+  drainLimitMs: DRAIN_LIMIT_MS,
+  isPlanted: true,
 });

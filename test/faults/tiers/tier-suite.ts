@@ -15,10 +15,16 @@ export interface TierFault {
   /** before anything is started: what its processes need in the folder of the fleet */
   readonly prepareFolder?: (folder: string) => Promise<void>;
   readonly startWith?: (name: string, folder: string) => LaunchOptions;
+  /** once, before there is any load */
+  readonly prepare?: (world: World) => Promise<void>;
   /** Makes it happen and heals it. @returns how many faults it was */
   readonly inject: (world: World, dice: Dice) => Promise<number>;
   /** puts right what may still be wrong, before the judgement */
   readonly heal?: (world: World) => Promise<void>;
+  /** how long what is under way may take to its end after the faults; two minutes unless given */
+  readonly drainLimitMs?: number;
+  /** something is planted that must be found: nothing is kept to look for the cause */
+  readonly isPlanted?: boolean;
 }
 
 /** After so many faults they stop, and it is judged. */
@@ -47,15 +53,16 @@ async function run(fault: TierFault, order: SuiteOrder): Promise<SuiteResult> {
   } catch (error) {
     account.failures.push(`the harness itself: ${(error as Error).stack}`);
   } finally {
-    await world?.close({ keep: account.failures.length > 0 });
+    await world?.close({ keep: account.failures.length > 0 && !fault.isPlanted });
   }
-  if (account.failures.length > 0 && world !== undefined)
+  if (account.failures.length > 0 && world !== undefined && !fault.isPlanted)
     account.failures.push(`logs and stores are kept in ${world.folder}`);
   return account.result();
 }
 
 async function course(fault: TierFault, order: SuiteOrder, world: World, account: Account): Promise<void> {
   const dice = new Dice(seededRandom(order.seed));
+  await fault.prepare?.(world);
   world.load.resume();
   await pause(1_000);
   while (account.faults < order.count && account.failures.length === 0) {
@@ -66,7 +73,7 @@ async function course(fault: TierFault, order: SuiteOrder, world: World, account
       await pause(dice.between(...TRAFFIC_MS));
     }
     await fault.heal?.(world);
-    account.judge(await settle(world), world);
+    account.judge(await settle(world, fault.drainLimitMs), world);
     order.progress(account.line(order.count));
     world.load.resume();
   }

@@ -98,6 +98,11 @@ export class ImageDisk {
     }
   }
 
+  /** Everything written so far is on the disk. */
+  async sync(): Promise<void> {
+    await run('sync', ['-f', this.#mount]);
+  }
+
   /** Takes space away until about `leaveBytes` are free. */
   async fill(leaveBytes: number): Promise<void> {
     const filler = join(this.#mount, 'filler');

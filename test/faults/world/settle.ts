@@ -15,10 +15,10 @@ export interface Judgement {
 }
 
 /** Pauses the load, waits until nothing is under way any more, and asks the oracle and the ledger. */
-export async function settle(world: World): Promise<Judgement> {
+export async function settle(world: World, drainLimitMs = DRAIN_LIMIT_MS): Promise<Judgement> {
   const before = performance.now();
   await world.load.pause();
-  const left = () => DRAIN_LIMIT_MS - (performance.now() - before);
+  const left = () => drainLimitMs - (performance.now() - before);
   while (left() > 0 && !(await isQuiet(world))) await pause(LOOK_MS);
   for (;;) {
     const verdict = await askOracle(world.journal, world.database);
