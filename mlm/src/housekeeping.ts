@@ -1,4 +1,4 @@
-import { type Clock, type Component, type Logger, Repeating } from '@backhaul/runtime';
+import { type Clock, type Component, type Logger, Repeating, SparingLog } from '@backhaul/runtime';
 import { commitChanges, type Mailboxes, type Spool, type Store } from '@backhaul/spool';
 import type { Outbox } from '@backhaul/transport';
 import type { DownMarks } from './back-channel/down-marks.ts';
@@ -24,9 +24,11 @@ export class Housekeeping implements Component {
   readonly name = 'housekeeping';
   readonly #options: HousekeepingOptions;
   readonly #repeating: Repeating;
+  readonly #troubles: SparingLog;
 
   constructor(options: HousekeepingOptions) {
     this.#options = options;
+    this.#troubles = new SparingLog(options.logger, options.clock);
     this.#repeating = new Repeating(options.clock, INTERVAL_MS, () => this.#tryLook());
   }
 
@@ -50,7 +52,7 @@ export class Housekeeping implements Component {
     try {
       await this.look();
     } catch (error) {
-      this.#options.logger.warn({ error }, 'what is past its time could not be removed now');
+      this.#troubles.log('warn', 'store', { error }, 'what is past its time could not be removed now');
     }
   }
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { StatusNode } from '@backhaul/envelope';
 import { loadModules, ModuleChain } from '@backhaul/modules';
-import type { Clock, Logger, Metrics, Random } from '@backhaul/runtime';
+import { type Clock, type Logger, type Metrics, type Random, SparingLog } from '@backhaul/runtime';
 import { LaneQueue, LevelMailboxes, type Removed, SeenIntervals, SequenceCounter, type Store } from '@backhaul/spool';
 import { EpochWatch, Outbox } from '@backhaul/transport';
 import { Aggregation } from './aggregation/aggregation.ts';
@@ -91,6 +91,7 @@ export function mlmCore(around: MlmSurroundings) {
   const forward = {
     ...{ self, clock, store, spool, seen, epochs, membership, modules, aggregation, own, transfers, logger },
     ...{ rejections, custody: config.custody, relay: around.relay, poison: new PoisonCounts(), metrics: counts },
+    troubles: new SparingLog(logger, clock),
   };
   const handler = new MlmHandler({ forward, mailboxes, seen, transfers, windows, clock });
   const heardAt = (child: string) => handler.heardAt(child);

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { Holdings } from '@backhaul/envelope';
 import {
   AdminListener,
   type Clock,
@@ -61,6 +62,7 @@ export function mlmParts(options: MlmOptions): MlmParts {
   const { intervalMs } = config.heartbeat;
   const heartbeat = new Heartbeat({
     ...{ self: id, title: `MLM ${VERSION}`, tree: status, connected, outbox: own, numbering, spool, store },
+    holdings: (limit) => spool.holdings(limit) as Holdings,
     ...{ intervalMs, clock, logger },
   });
   const notify: Heartbeat['notify'] = (id, notice) => heartbeat.notify(id, notice);

@@ -1,5 +1,5 @@
 import type { ModuleChain } from '@backhaul/modules';
-import type { Clock, Component, Logger, Timer } from '@backhaul/runtime';
+import { type Clock, type Component, type Logger, SparingLog, type Timer } from '@backhaul/runtime';
 import { commitChanges, type Store } from '@backhaul/spool';
 import type { Outbox } from '@backhaul/transport';
 import type { Aggregation } from './aggregation.ts';
@@ -24,12 +24,14 @@ export interface AggregationWindowsOptions {
 export class AggregationWindows implements Component {
   readonly name = 'aggregation windows';
   readonly #options: AggregationWindowsOptions;
+  readonly #troubles: SparingLog;
   #timer: Timer | undefined;
   #running = false;
   #flushing: Promise<void> = Promise.resolve();
 
   constructor(options: AggregationWindowsOptions) {
     this.#options = options;
+    this.#troubles = new SparingLog(options.logger, options.clock);
   }
 
   async start(): Promise<void> {
@@ -70,7 +72,7 @@ export class AggregationWindows implements Component {
   }
 
   async #close(id: string): Promise<boolean> {
-    const { aggregation, modules, own, store, clock, logger, onMerged } = this.#options;
+    const { aggregation, modules, own, store, clock, onMerged } = this.#options;
     const now = clock.now();
     const group = aggregation.due(now).find((one) => one.id === id);
     if (group === undefined) return true; // it was filled meanwhile
@@ -81,7 +83,7 @@ export class AggregationWindows implements Component {
       onMerged?.(group.parts.length);
       return true;
     } catch (error) {
-      logger.warn({ aggregate: id, error }, 'an aggregate could not be stored now');
+      this.#troubles.log('warn', 'store', { aggregate: id, error }, 'an aggregate could not be stored now');
       return false;
     }
   }

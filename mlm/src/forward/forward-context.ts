@@ -1,5 +1,5 @@
 import type { ModuleChain } from '@backhaul/modules';
-import type { Clock, Logger } from '@backhaul/runtime';
+import type { Clock, Logger, SparingLog } from '@backhaul/runtime';
 import type { Seen, Spool, Store } from '@backhaul/spool';
 import type { EpochWatch, Outbox } from '@backhaul/transport';
 import type { Aggregation } from '../aggregation/aggregation.ts';
@@ -31,4 +31,6 @@ export interface ForwardContext {
   readonly poison: PoisonCounts;
   readonly metrics: ForwardMetrics;
   readonly logger: Logger;
+  /** for what may come with every envelope */
+  readonly troubles: SparingLog;
 }

@@ -30,7 +30,13 @@ export async function oneByOne(
   pass: (message: Message) => Promise<Verdict[]>,
 ): Promise<Verdict[]> {
   const fields = { peer: peer.identity.id, messages: messages.length, error: cause };
-  context.logger.warn(fields, 'an envelope failed; its messages are taken one by one');
+  const { code } = toBackhaulError(cause);
+  context.troubles.log(
+    'warn',
+    `${code} ${peer.identity.id}`,
+    fields,
+    'an envelope failed; its messages are taken one by one',
+  );
   const verdicts: Verdict[] = [];
   for (const message of messages) verdicts.push(await alone(context, peer, message, pass));
   return verdicts;

@@ -1,5 +1,5 @@
 import type { Header } from '@backhaul/envelope';
-import { BackhaulError, type Component } from '@backhaul/runtime';
+import { BackhaulError, type Component, SparingLog } from '@backhaul/runtime';
 import type { LoadedModule } from './load-modules.ts';
 import {
   type Action,
@@ -62,6 +62,7 @@ export class ModuleChain implements Component {
   readonly name = 'modules';
   readonly #slots: Slot[];
   readonly #context: ModuleContext;
+  readonly #faults: SparingLog;
   readonly #onTakenOut: (name: string, fault: string) => void;
   /** which modules see a class: found once for each classification, class and subclass */
   readonly #interested = new Map<string, readonly Slot[]>();
@@ -79,6 +80,7 @@ export class ModuleChain implements Component {
       counts: { passed: 0, dropped: 0, held: 0, refused: 0, faults: 0 },
     }));
     this.#context = options.context;
+    this.#faults = new SparingLog(options.context.logger, options.context.clock);
     this.#onTakenOut = options.onTakenOut ?? (() => {});
   }
 
@@ -172,14 +174,16 @@ export class ModuleChain implements Component {
   #badMessage(slot: Slot, { code, detail }: BackhaulError): void {
     slot.counts.faults += 1;
     slot.lastFault = code;
-    this.#context.logger.warn({ module: slot.module.name, code, detail }, 'a module could not read a message');
+    const { name } = slot.module;
+    this.#faults.log('warn', `${name} ${code}`, { module: name, code, detail }, 'a module could not read a message');
   }
 
   #fault(slot: Slot, about: string, fault: string): void {
     slot.counts.faults += 1;
     slot.failedOn.add(about);
     slot.lastFault = fault;
-    this.#context.logger.warn({ module: slot.module.name, fault }, 'a module failed on a message');
+    const { name } = slot.module;
+    this.#faults.log('warn', name, { module: name, fault }, 'a module failed on a message');
     if (slot.failedOn.size < slot.maxFaults || slot.takenOut) return;
     slot.takenOut = true;
     this.#context.logger.error({ module: slot.module.name, fault }, 'a module was taken out after repeated faults');

@@ -18,6 +18,7 @@ export * from './restore-mark.ts';
 export * from './run-role.ts';
 export * from './safe-log-fields.ts';
 export * from './secret.ts';
+export * from './sparing-log.ts';
 export * from './supervised-process.ts';
 export * from './token-bucket.ts';
 export * from './version.ts';

@@ -11,6 +11,7 @@ import {
   listen,
   type Metrics,
   type Random,
+  SparingLog,
   toBackhaulError,
 } from '@backhaul/runtime';
 import { serveArtifact } from './artifact-route.ts';
@@ -73,12 +74,14 @@ export class RelayListener implements Component {
   readonly #server: Server;
   readonly #context: ExchangeContext;
   readonly #connections: ConnectionLimits;
+  readonly #refusals: SparingLog;
   #handling = 0;
   #draining = false;
 
   constructor(options: RelayListenerOptions) {
     this.#options = options;
     this.#limits = { ...RELAY_LIMITS, ...options.limits };
+    this.#refusals = new SparingLog(options.logger, options.clock);
     this.#connections = new ConnectionLimits(this.#limits);
     this.#context = exchangeContext({
       ...options,
@@ -212,7 +215,7 @@ export class RelayListener implements Component {
     const fields = { code, detail, address: request.socket.remoteAddress, method: request.method, url: request.url };
     this.#context.metrics.refusals.inc({ code });
     if (code === 'BH-E-INTERNAL') this.#options.logger.error({ ...fields, error: error.cause }, 'a request failed');
-    else this.#options.logger.info(fields, 'a request was refused');
+    else this.#refusals.log('info', `${code} ${fields.address}`, fields, 'a request was refused');
     refuse(request, response, error);
   }
 
