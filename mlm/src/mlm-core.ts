@@ -49,7 +49,7 @@ export function mlmCore(around: MlmSurroundings) {
   const perChild = childShare(config.spool, () => membership.tree.activeChildren.length);
   const spool = new LaneQueue({ store, clock, prefix: 'spool', maxBytes, maxMessages, perChild });
   const numbering = new SequenceCounter({ store, random, prefix: 'own' });
-  const seen = new SeenIntervals({ store, prefix: 'seen' });
+  const seen = new SeenIntervals({ store, clock, prefix: 'seen' });
   const mailboxes = new LevelMailboxes({ store, clock, random, prefix: 'mailbox', ...config.mailboxes });
   const saidDown = new SequenceCounter({ store, random, prefix: 'said-down' });
   const onRemoved = (removed: readonly Removed[]) => rejections.stage(removed);

@@ -52,7 +52,7 @@ export const ERRORS = {
   'BH-E-SPOOL-DAMAGED': row(500, false, 'A record of the store fails its checksum. It is set aside and reported. Check the disk; restore a backup if what is listed matters.'),
   'BH-E-SPOOL-LOCKED': row(500, false, 'Another process holds this data folder. Stop it first, or give this one its own folder.'),
   'BH-E-QUOTA': row(503, true, 'This sender holds its whole share of the spool, and what it sends now ranks no higher. Wait as told; look at what keeps its messages here with `backhaul status`.'),
-  'BH-E-SEEN-BOUND': row(503, true, 'Too many gaps are open for this source. Send the lowest missing sequence first.'),
+  'BH-E-SEEN-BOUND': row(503, true, 'Too many gaps are open for this source, or it has begun too many epochs and this one is closed. Send the lowest missing sequence first; see why its store begins anew so often.'),
   'BH-E-THROTTLE': row(429, true, 'The throttle of this hop is reached. Wait as told.'),
   'BH-E-LINK-ORDER': row(409, true, 'An earlier envelope of this link has not arrived. Send it again, lowest number first.'),
   'BH-E-ACK': row(409, false, 'The acknowledgement is for another mailbox epoch or for a message never sent. See that only one process has this identity.'),

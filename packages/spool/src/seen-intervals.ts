@@ -1,3 +1,4 @@
+import type { Clock } from '@backhaul/runtime';
 import { add, contains, contiguous, type Intervals } from './intervals.ts';
 import { nameKey, nameOf, parseJson, putJson } from './keys.ts';
 import { type Change, type Op, type Store, stagedChange } from './store.ts';
@@ -5,35 +6,61 @@ import type { Lane, Seen } from './types.ts';
 
 /** Intervals per (source, epoch, lane): at the bound only the lowest missing sequence is taken, so that it can only shrink. */
 export const SEEN_INTERVALS = 4096;
-/** Epochs remembered per source; a further one makes the oldest forgotten (what is superseded and speaks is fenced by its parent). */
+/** Epochs of a source of which everything is remembered; a further one closes the oldest. */
 export const SEEN_EPOCHS = 8;
+/** Closed epochs of a source that are remembered, by what each lane holds from 1 on without a gap. */
+export const CLOSED_EPOCHS = 1024;
+/** The oldest closed epoch is forgotten for a new one only after this: nothing of it can still be on its way. */
+export const CLOSED_DAYS = 30;
+/** Epochs whose marks are told, the newest: a peer finds its own among them and learns that another has followed. */
+const MARKED_EPOCHS = 64;
+const DAY_MS = 86_400_000;
 
 interface Epoch {
   /** order of appearance at this component */
   readonly ordinal: number;
   readonly lanes: Map<Lane, Intervals>;
+  /** wall ms; nothing is taken in a closed epoch any more */
+  closedAt?: number;
 }
 
 type Mark = { source: string; epoch: string; lane: Lane; from: number; to: number };
 /** what is stored under `<prefix>/<source>/<epoch>/<lane>` */
-type Stored = { ordinal: number; seen: Intervals };
+type Stored = { ordinal: number; seen: Intervals; closedAt?: number };
+
+export interface SeenIntervalsOptions {
+  readonly store: Store;
+  readonly prefix: string;
+  /** without one a closed epoch is never forgotten */
+  readonly clock?: Clock;
+  readonly maxIntervals?: number;
+  readonly maxEpochs?: number;
+  readonly maxClosed?: number;
+}
 
 /**
  * What has been received. A mark counts from the moment its change is submitted, so that a second copy meanwhile is known as one;
  * the second copy's answer waits for the first one's commit because commits end in order (an empty commit waits too).
+ *
+ * State is bounded, and nothing that could still be sent again is done twice: a ninth epoch closes the oldest one. Of a closed epoch
+ * everything up to its first gap is known as seen; what lies above is refused with the hope of a retry, neither taken nor forgotten.
+ * When too many are closed, and the oldest not long ago, a new epoch is refused.
  */
 export class SeenIntervals implements Seen {
   readonly #store: Store;
   readonly #prefix: string;
-  readonly #bounds: { intervals: number; epochs: number };
+  readonly #clock: Clock | undefined;
+  readonly #bounds: { intervals: number; epochs: number; closed: number };
   readonly #sources = new Map<string, Map<string, Epoch>>();
   #ordinal = 0;
   #listening = false;
 
-  constructor(options: { store: Store; prefix: string; maxIntervals?: number; maxEpochs?: number }) {
+  constructor(options: SeenIntervalsOptions) {
     this.#store = options.store;
+    this.#clock = options.clock;
     this.#prefix = `${options.prefix}/`;
-    this.#bounds = { intervals: options.maxIntervals ?? SEEN_INTERVALS, epochs: options.maxEpochs ?? SEEN_EPOCHS };
+    const { maxIntervals = SEEN_INTERVALS, maxEpochs = SEEN_EPOCHS, maxClosed = CLOSED_EPOCHS } = options;
+    this.#bounds = { intervals: maxIntervals, epochs: maxEpochs, closed: maxClosed };
   }
 
   async load(): Promise<void> {
@@ -42,9 +69,11 @@ export class SeenIntervals implements Seen {
     this.#sources.clear();
     for await (const [key, value] of this.#store.scan(this.#prefix)) {
       const [source, epoch, lane] = key.slice(this.#prefix.length).split('/') as [string, string, string];
-      const { ordinal, seen } = parseJson<Stored>(value);
+      const { ordinal, seen, closedAt } = parseJson<Stored>(value);
       this.#ordinal = Math.max(this.#ordinal, ordinal);
-      this.#epochs(nameOf(source)).set(epoch, this.#withLane(nameOf(source), epoch, ordinal, Number(lane), seen));
+      const known = this.#withLane(nameOf(source), epoch, ordinal, Number(lane), seen);
+      if (closedAt !== undefined) known.closedAt = closedAt;
+      this.#epochs(nameOf(source)).set(epoch, known);
     }
   }
 
@@ -53,6 +82,9 @@ export class SeenIntervals implements Seen {
   }
 
   hasRoom(source: string, epoch: string, lane: Lane, sequence: number): boolean {
+    const known = this.#sources.get(source)?.get(epoch);
+    if (known === undefined) return this.#hasRoomForEpoch(source);
+    if (known.closedAt !== undefined) return false;
     const intervals = this.#intervals(source, epoch, lane);
     return intervals.length < this.#bounds.intervals || sequence === contiguous(intervals) + 1;
   }
@@ -62,9 +94,11 @@ export class SeenIntervals implements Seen {
   }
 
   marks(source: string): readonly { source: string; epoch: string; lane: Lane; through: number }[] {
-    return this.#inOrder(source).flatMap(([epoch, { lanes }]) =>
-      [...lanes].map(([lane, intervals]) => ({ source, epoch, lane, through: contiguous(intervals) })),
-    );
+    return this.#inOrder(source)
+      .slice(-MARKED_EPOCHS)
+      .flatMap(([epoch, { lanes }]) =>
+        [...lanes].map(([lane, intervals]) => ({ source, epoch, lane, through: contiguous(intervals) })),
+      );
   }
 
   newestEpoch(source: string): string | undefined {
@@ -85,7 +119,7 @@ export class SeenIntervals implements Seen {
     }
     for (const [key, { source, epoch, lane }] of changed) {
       const known = this.#sources.get(source)?.get(epoch);
-      if (known === undefined) continue; // forgotten again within these marks
+      if (known === undefined || known.closedAt !== undefined) continue; // closed again within these marks
       ops.push(putJson(key, { ordinal: known.ordinal, seen: known.lanes.get(lane) ?? [] } satisfies Stored));
     }
     return ops;
@@ -93,24 +127,58 @@ export class SeenIntervals implements Seen {
 
   #add({ source, epoch, lane, from, to }: Mark): Op[] {
     const epochs = this.#epochs(source);
-    const forgotten = epochs.has(epoch) || epochs.size < this.#bounds.epochs ? [] : this.#forgetOldest(source, epochs);
-    const ordinal = epochs.get(epoch)?.ordinal ?? (this.#ordinal += 1);
+    const known = epochs.get(epoch);
+    if (known?.closedAt !== undefined) return [];
+    const ops = known === undefined ? this.#makeRoom(source) : [];
+    const ordinal = known?.ordinal ?? (this.#ordinal += 1);
     const seen = add(this.#intervals(source, epoch, lane), from, to);
     epochs.set(epoch, this.#withLane(source, epoch, ordinal, lane, seen));
-    return forgotten;
+    return ops;
   }
 
-  #forgetOldest(source: string, epochs: Map<string, Epoch>): Op[] {
-    const [epoch, { lanes }] = [...epochs].reduce((a, b) => (a[1].ordinal < b[1].ordinal ? a : b));
-    epochs.delete(epoch);
+  #hasRoomForEpoch(source: string): boolean {
+    const { open, closed } = this.#byState(source);
+    if (open.length < this.#bounds.epochs || closed.length < this.#bounds.closed) return true;
+    const now = this.#clock?.now() ?? Number.NEGATIVE_INFINITY;
+    return closed[0]![1].closedAt! + CLOSED_DAYS * DAY_MS <= now;
+  }
+
+  /** For one more epoch. */
+  #makeRoom(source: string): Op[] {
+    const { open, closed } = this.#byState(source);
+    if (open.length < this.#bounds.epochs) return [];
+    const forgotten = closed.length < this.#bounds.closed ? [] : this.#forget(source, closed[0]!);
+    return [...forgotten, ...this.#close(source, open[0]!)];
+  }
+
+  #close(source: string, [epoch, known]: [string, Epoch]): Op[] {
+    known.closedAt = this.#clock?.now() ?? 0;
+    const { ordinal, closedAt } = known;
+    return [...known.lanes].map(([lane, intervals]) => {
+      const seen: Intervals = contiguous(intervals) === 0 ? [] : [[1, contiguous(intervals)]];
+      known.lanes.set(lane, seen);
+      return putJson(this.#key(source, epoch, lane), { ordinal, seen, closedAt } satisfies Stored);
+    });
+  }
+
+  #forget(source: string, [epoch, { lanes }]: [string, Epoch]): Op[] {
+    this.#epochs(source).delete(epoch);
     return [...lanes.keys()].map((lane) => ({ type: 'del', key: this.#key(source, epoch, lane) }));
+  }
+
+  #byState(source: string): { open: [string, Epoch][]; closed: [string, Epoch][] } {
+    const epochs = this.#inOrder(source);
+    return {
+      open: epochs.filter(([, { closedAt }]) => closedAt === undefined),
+      closed: epochs.filter(([, { closedAt }]) => closedAt !== undefined),
+    };
   }
 
   #withLane(source: string, epoch: string, ordinal: number, lane: Lane, seen: Intervals): Epoch {
     const known = this.#sources.get(source)?.get(epoch);
     const lanes = known?.lanes ?? new Map<Lane, Intervals>();
     lanes.set(lane, seen);
-    return { ordinal: known?.ordinal ?? ordinal, lanes };
+    return { ...known, ordinal: known?.ordinal ?? ordinal, lanes };
   }
 
   #epochs(source: string): Map<string, Epoch> {

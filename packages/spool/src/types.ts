@@ -163,7 +163,10 @@ export interface Numbering {
 export interface Seen {
   load(): Promise<void>;
   has(source: string, epoch: string, lane: Lane, sequence: number): boolean;
-  /** False when the interval bound is reached and this is not the lowest missing sequence. */
+  /**
+   * False when the interval bound is reached and this is not the lowest missing sequence, when the epoch is closed, and for a new
+   * epoch when there are too many.
+   */
   hasRoom(source: string, epoch: string, lane: Lane, sequence: number): boolean;
   stage(marks: readonly { source: string; epoch: string; lane: Lane; from: number; to: number }[]): Change;
   /** the epoch of a source that appeared here last; undefined when nothing has come from it */

@@ -1,4 +1,5 @@
-import { commitChanges, MemoryStore, SeenIntervals } from '@backhaul/spool';
+import { CLOSED_DAYS, commitChanges, MemoryStore, SeenIntervals } from '@backhaul/spool';
+import { FakeClock } from '@backhaul/testkit';
 import { expect } from 'chai';
 import fc from 'fast-check';
 
@@ -13,8 +14,11 @@ describe('SeenIntervals', () => {
   });
   afterEach(() => store.stop());
 
-  const make = async (bounds: { maxIntervals?: number; maxEpochs?: number } = {}): Promise<SeenIntervals> => {
-    const seen = new SeenIntervals({ store, prefix: 'seen', ...bounds });
+  const clock = new FakeClock();
+  const make = async (
+    bounds: { maxIntervals?: number; maxEpochs?: number; maxClosed?: number } = {},
+  ): Promise<SeenIntervals> => {
+    const seen = new SeenIntervals({ store, clock, prefix: 'seen', ...bounds });
     await seen.load();
     return seen;
   };
@@ -80,14 +84,59 @@ describe('SeenIntervals', () => {
     expect(seen.marks(SOURCE)[0]!.through).to.equal(5);
   });
 
-  it('T-A35: remembers eight epochs of a source, the newest, on disk too', async () => {
-    const seen = await make();
-    const epochs = Array.from({ length: 10 }, (_, n) => `00000000000000a${n}`);
-    for (const epoch of epochs) await commitChanges(store, [seen.stage([mark(1, 1, epoch), mark(1, 1, epoch, 6)])]);
-    for (const each of [seen, await make()]) {
-      expect([...new Set(each.marks(SOURCE).map(({ epoch }) => epoch))]).to.have.members(epochs.slice(2));
-      expect(each.has(SOURCE, epochs[1]!, 4, 1)).to.equal(false);
-    }
+  describe('T-A35: epochs of a source are bounded, and nothing that may be sent again is done twice', () => {
+    const epochOf = (n: number): string => String(n).padStart(16, '0');
+    const isSeen = (seen: SeenIntervals, n: number, sequence: number) => seen.has(SOURCE, epochOf(n), 4, sequence);
+    const isRoom = (seen: SeenIntervals, n: number, sequence: number) => seen.hasRoom(SOURCE, epochOf(n), 4, sequence);
+    const begin = (seen: SeenIntervals, n: number): Promise<void> =>
+      commitChanges(store, [seen.stage([mark(1, 3, epochOf(n)), mark(5, 5, epochOf(n)), mark(7, 7, epochOf(n), 6)])]);
+
+    it('the ninth closes the oldest: what it had without a gap is seen, what lies above is refused, on disk too', async () => {
+      const seen = await make();
+      for (let n = 1; n <= 9; n += 1) await begin(seen, n);
+      await commitChanges(store, [seen.stage([mark(4, 4, epochOf(1))])]); // changes nothing
+      for (const each of [seen, await make()]) {
+        expect([1, 3, 4, 5, 6].map((sequence) => isSeen(each, 1, sequence))).to.deep.equal([
+          true,
+          true,
+          false,
+          false,
+          false,
+        ]);
+        expect([4, 5, 6].map((sequence) => isRoom(each, 1, sequence))).to.deep.equal([false, false, false]);
+        expect(each.hasRoom(SOURCE, epochOf(1), 8, 1)).to.equal(false);
+        expect([5, 6].map((sequence) => isSeen(each, 2, sequence))).to.deep.equal([true, false]);
+        expect(isRoom(each, 2, 6)).to.equal(true);
+        expect(each.newestEpoch(SOURCE)).to.equal(epochOf(9));
+        expect(each.marks(SOURCE).map(({ epoch }) => epoch)).to.include(epochOf(1));
+      }
+    });
+
+    it('a closed epoch never becomes the newest again', async () => {
+      const seen = await make();
+      for (let n = 1; n <= 12; n += 1) await begin(seen, n);
+      await begin(seen, 1);
+      expect(seen.newestEpoch(SOURCE)).to.equal(epochOf(12));
+    });
+
+    it('with too many closed, a new one is refused until the oldest is old enough to be forgotten', async () => {
+      const seen = await make({ maxEpochs: 2, maxClosed: 3 });
+      for (let n = 1; n <= 5; n += 1) {
+        expect(isRoom(seen, n, 1), String(n)).to.equal(true);
+        await begin(seen, n);
+      }
+      expect(isRoom(seen, 6, 1)).to.equal(false);
+      expect(isRoom(seen, 5, 4)).to.equal(true);
+      await clock.advance(CLOSED_DAYS * 86_400_000 - 1);
+      expect(isRoom(seen, 6, 1)).to.equal(false);
+      await clock.advance(1);
+      expect(isRoom(seen, 6, 1)).to.equal(true);
+      await begin(seen, 6);
+      for (const each of [seen, await make({ maxEpochs: 2, maxClosed: 3 })]) {
+        expect(isSeen(each, 1, 1)).to.equal(false);
+        expect([2, 3, 4, 5, 6].map((n) => isSeen(each, n, 1))).to.deep.equal([true, true, true, true, true]);
+      }
+    });
   });
 
   it('tells the epochs of a source in order of appearance, whatever their names, after a restart too', async () => {
