@@ -64,7 +64,7 @@ export class EvictionOrder {
 
   *#expiringPlaces(): Generator<Place> {
     const opened: LaneRecord[] = [];
-    const ready = new ExpiryHeap<Place>((a, b) => !isPersistent(a) && isPersistent(b));
+    const ready = new ExpiryHeap<Place>(isBefore);
     try {
       for (;;) {
         const top = this.#expiring.peek();
@@ -163,6 +163,12 @@ function* freePlaces(record: LaneRecord): Generator<Place> {
   for (let index = 0; index < record.count; index += 1) {
     if (record.stateOf(index) === FREE) yield { record, index };
   }
+}
+
+/** Of two that expire at the same time: the unprotected, then the older. */
+function isBefore(a: Place, b: Place): boolean {
+  if (isPersistent(a) !== isPersistent(b)) return isPersistent(b);
+  return a.record.number === b.record.number ? a.index < b.index : a.record.number < b.record.number;
 }
 
 function expiryOf({ record, index }: Place): number {

@@ -181,6 +181,119 @@ describe('LaneQueue', () => {
     expect(await numbers(again)).to.deep.equal([4, 5]);
   });
 
+  it('reads of a full spool only what has to leave', async () => {
+    const spool = new LaneQueue({
+      store,
+      clock: new FakeClock(1_000),
+      prefix: 'up',
+      maxBytes: 1e9,
+      maxMessages: 6_000,
+    });
+    await spool.load();
+    const kinds = [{ persistent: true }, { expiresAt: 90_000, persistent: true }, { persistent: false }];
+    const body = Buffer.alloc(1_000); // more than the cache holds
+    for (let n = 0; n < 60; n += 1)
+      await commitChanges(store, [spool.stage(sampleEntries(100, { ...kinds[n % 3]!, lane: 6, body }))]);
+    await commitChanges(store, []);
+    const again = new LaneQueue({
+      store,
+      clock: new FakeClock(1_000),
+      prefix: 'up',
+      maxBytes: 1e9,
+      maxMessages: 6_000,
+    });
+    await again.load();
+    let reads = 0;
+    const getSync = store.getSync.bind(store);
+    store.getSync = (name) => {
+      reads += 1;
+      return getSync(name);
+    };
+    expect(again.stage(sampleEntries(100, { lane: 2 })).removed).to.have.length(100);
+    expect(reads).to.equal(1);
+    expect(again.stage(sampleEntries(1, { lane: 6, persistent: true })).removed).to.have.length(1);
+    expect(again.holdings(10).ranges).to.not.equal([]);
+    expect(reads).to.equal(2);
+    again.noteParentTime(1_000);
+    expect(again.expire(89_999).removed).to.deep.equal([]);
+    expect(reads, 'nothing was past its time').to.equal(2);
+  });
+
+  it('takes out what is past its time in short steps', async () => {
+    const spool = await make(new FakeClock(1_000));
+    for (let n = 0; n < 100; n += 1) await commitChanges(store, [spool.stage(sampleEntries(30, { expiresAt: 2_000 }))]);
+    const steps: number[] = [];
+    for (let removed = -1; removed !== 0; ) {
+      const step = spool.expire(3_000);
+      await commitChanges(store, [step.change]);
+      removed = step.removed.length;
+      steps.push(removed);
+    }
+    expect(Math.max(...steps)).to.be.within(1_000, 1_030);
+    expect(steps.reduce((sum, count) => sum + count)).to.equal(3_000);
+    expect(spool.depth().messages).to.equal(0);
+  });
+
+  describe('a wall clock that is set', () => {
+    const YEAR_MS = 365 * 86_400_000;
+    const HOUR_MS = 3_600_000;
+    const putFor = (spool: LaneQueue, clock: FakeClock, ms: number): Promise<void> =>
+      commitChanges(store, [spool.stage([sampleEntry({ receivedAt: clock.now(), expiresAt: clock.now() + ms })])]);
+
+    it('a year ahead expires nothing; the time left goes on as before', async () => {
+      const clock = new FakeClock();
+      const spool = await make(clock);
+      await putFor(spool, clock, HOUR_MS);
+      clock.jump(YEAR_MS);
+      await clock.advance(HOUR_MS / 2);
+      expect(spool.expire(clock.now()).removed).to.deep.equal([]);
+      const claim = await spool.claim(ALL);
+      expect(claim!.entries[0]!.expiresAt! - clock.now()).to.equal(HOUR_MS / 2);
+      expect(claim!.entries[0]!.receivedAt - clock.now()).to.equal(-HOUR_MS / 2);
+    });
+
+    it('a year back keeps nothing alive, and holds up no retry', async () => {
+      const clock = new FakeClock();
+      const spool = await make(clock);
+      await putFor(spool, clock, HOUR_MS);
+      clock.jump(-YEAR_MS);
+      spool.release((await spool.claim(ALL))!, clock.now() + 5_000);
+      clock.jump(-YEAR_MS);
+      await clock.advance(5_000);
+      const claim = await spool.claim(ALL);
+      expect(claim!.entries).to.have.length(1);
+      spool.release(claim!);
+      await clock.advance(HOUR_MS - 5_000);
+      expect(spool.expire(clock.now()).removed).to.have.length(1);
+    });
+
+    it('wrong at a start: nothing expires before the parent was heard, and then by its clock', async () => {
+      const clock = new FakeClock();
+      const first = await make(clock);
+      await putFor(first, clock, HOUR_MS);
+      await putFor(first, clock, 2 * HOUR_MS);
+      await clock.advance(1_000);
+      clock.jump(YEAR_MS);
+      const again = await make(clock);
+      expect(again.expire(clock.now()).removed).to.deep.equal([]);
+      expect(await again.claim(ALL), 'it seems past its time').to.equal(undefined);
+      again.noteParentTime(clock.now() - YEAR_MS + HOUR_MS - 1_000); // off for an hour
+      expect(again.expire(clock.now()).removed).to.have.length(1);
+      expect(again.depth().oldestAt).to.equal(clock.now() - HOUR_MS);
+    });
+
+    it('wrong at a start, and no parent: the own clock decides after a minute', async () => {
+      const clock = new FakeClock();
+      await putFor(await make(clock), clock, HOUR_MS);
+      clock.jump(YEAR_MS);
+      const again = await make(clock);
+      await clock.advance(59_000);
+      expect(again.expire(clock.now()).removed).to.deep.equal([]);
+      await clock.advance(1_000);
+      expect(again.expire(clock.now()).removed).to.have.length(1);
+    });
+  });
+
   it('refuses lanes that do not exist', async () => {
     const spool = await make();
     expect(() => spool.stage([sampleEntry({ lane: 9 })])).to.throw('BH-E-INTERNAL');

@@ -1,12 +1,13 @@
 import { expect } from 'chai';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { commitChanges, type Store } from '../store.ts';
-import type { Claim, Settlement, Spool, SpoolEntry } from '../types.ts';
+import type { Claim, Removed, Settlement, Spool, SpoolEntry } from '../types.ts';
 import { codeOf, sampleEntries, sampleEntry } from './samples.ts';
 
 export interface SpoolLimits {
   readonly maxMessages: number;
   readonly maxBytes: number;
+  readonly perChild?: { readonly maxMessages: number; readonly maxBytes: number };
 }
 
 export interface SpoolSubject {
@@ -241,6 +242,165 @@ export function spoolContract(name: string, makeSubject: (limits?: SpoolLimits) 
       expect(await codeOf(() => subject.spool.stage([sampleEntry(large)]))).to.equal('BH-E-SPOOL-FULL');
       expect(subject.spool.stage([sampleEntry({ ...large, lane: 2 })]).removed).to.have.length(1);
       expect(subject.spool.depth().bytes).to.equal(900);
+    });
+
+    describe('supersede keys', () => {
+      const told = (removed: readonly Removed[]) => removed.map(({ entry, reason }) => [entry.id, reason]);
+
+      it('a newer entry takes the place of an older one of its source, lane and key, in one commit', async () => {
+        const [old, newer] = sampleEntries(2, { supersedeKey: 'heartbeat' }) as [SpoolEntry, SpoolEntry];
+        const others = [
+          sampleEntry({ supersedeKey: 'load' }),
+          sampleEntry({ supersedeKey: 'heartbeat', lane: 6 }),
+          sampleEntry({ supersedeKey: 'heartbeat', source: 'c0000test.p2' }),
+          sampleEntry(),
+        ];
+        await put(old, ...others);
+        const change = subject.spool.stage([newer]);
+        expect(told(change.removed)).to.deep.equal([[old.id, 'superseded']]);
+        expect(subject.spool.depth().messages, 'staged only').to.equal(5);
+        await commitChanges(subject.store, [change]);
+        subject = await subject.reopen();
+        expect(subject.spool.depth().messages).to.equal(5);
+        const left = [...ids(await subject.spool.claim(ALL)), ...ids(await subject.spool.claim(ALL))];
+        expect(left).to.have.members([newer.id, ...idsOf(others)]);
+      });
+
+      it('are known again after a restart', async () => {
+        const [old, newer] = sampleEntries(2, { supersedeKey: 'k' }) as [SpoolEntry, SpoolEntry];
+        await put(old);
+        subject = await subject.reopen();
+        expect(told(subject.spool.stage([newer]).removed)).to.deep.equal([[old.id, 'superseded']]);
+      });
+
+      it('the latest of one batch wins', async () => {
+        const entries = sampleEntries(3, { supersedeKey: 'k' });
+        const change = subject.spool.stage(entries);
+        expect(told(change.removed)).to.deep.equal(entries.slice(0, 2).map(({ id }) => [id, 'superseded']));
+        await commitChanges(subject.store, [change]);
+        expect(ids(await subject.spool.claim(ALL))).to.deep.equal([entries[2]!.id]);
+      });
+
+      it('never touch what is in flight; released, it goes with the next', async () => {
+        const [first, second, third] = sampleEntries(3, { supersedeKey: 'k' }) as [SpoolEntry, SpoolEntry, SpoolEntry];
+        await put(first);
+        const flight = await subject.spool.claim(ALL);
+        expect(subject.spool.stage([second]).removed).to.deep.equal([]);
+        await put(second);
+        subject.spool.release(flight!);
+        expect(told(subject.spool.stage([third]).removed)).to.deep.equal([
+          [first.id, 'superseded'],
+          [second.id, 'superseded'],
+        ]);
+      });
+
+      it('make room: a full spool takes what replaces something', async () => {
+        await restrict({ maxMessages: 2 });
+        await put(...sampleEntries(2, { supersedeKey: 'k', persistent: true }).slice(1), sampleEntry({ lane: 0 }));
+        await put(sampleEntry({ supersedeKey: 'k', persistent: true }));
+        expect(subject.spool.depth().messages).to.equal(2);
+      });
+
+      it('say what a notice needs: the child it came through, and the header', async () => {
+        const old = sampleEntry({ supersedeKey: 'k', via: 'c0000test.p7' });
+        await put(old);
+        const [removed] = subject.spool.stage([sampleEntry({ supersedeKey: 'k' })]).removed;
+        expect(removed!.entry.via).to.equal('c0000test.p7');
+        expect(Buffer.from(removed!.entry.header)).to.deep.equal(old.header);
+      });
+    });
+
+    describe('the share of a child', () => {
+      const via = 'c0000test.p7';
+      beforeEach(() => restrict({ perChild: { maxMessages: 3, maxBytes: 10_000 } }));
+
+      it('is bounded; its own lower messages go first, and nobody else suffers', async () => {
+        const others = sampleEntries(3, { lane: 8, via: 'c0000test.p8' });
+        const own = sampleEntries(3, { lane: 8 });
+        const [low, ...kept] = [sampleEntry({ lane: 6, via }), ...sampleEntries(2, { lane: 4, via })];
+        await put(...others, ...own, low!, ...kept);
+        expect(await codeOf(() => subject.spool.stage([sampleEntry({ lane: 6, via })]))).to.equal('BH-E-QUOTA');
+        const change = subject.spool.stage([sampleEntry({ lane: 2, via })]);
+        expect(change.removed.map(({ entry, reason }) => [entry.id, reason])).to.deep.equal([[low!.id, 'evicted']]);
+        await commitChanges(subject.store, [change]);
+        expect(subject.spool.usage(via).messages).to.equal(3);
+        expect(subject.spool.usage('c0000test.p8').messages).to.equal(3);
+        await put(...sampleEntries(4, { lane: 6 })); // one's own has no share
+      });
+
+      it('is refused with a wait, before anything is accepted, and writes nothing', async () => {
+        await put(...sampleEntries(3, { via }));
+        const refusal = await Promise.resolve()
+          .then(() => subject.spool.stage([sampleEntry({ via })]))
+          .catch((error) => error);
+        expect(refusal).to.deep.include({ code: 'BH-E-QUOTA', retryable: true });
+        expect(refusal.retryAfterMs).to.be.greaterThan(0);
+        expect(subject.spool.usage(via)).to.include({ messages: 3 });
+      });
+
+      it('holds emergency too: it is never evicted, so it is refused', async () => {
+        await put(...sampleEntries(3, { via, lane: 0 }));
+        expect(await codeOf(() => subject.spool.stage([sampleEntry({ via, lane: 0 })]))).to.equal('BH-E-QUOTA');
+      });
+
+      it('counts bytes, what came before a restart, and not what has left', async () => {
+        const large = { via, header: Buffer.alloc(1_000), body: Buffer.alloc(4_000) };
+        await put(...sampleEntries(2, large));
+        subject = await subject.reopen();
+        expect(subject.spool.usage(via)).to.deep.equal({ messages: 2, bytes: 10_000 });
+        expect(await codeOf(() => subject.spool.stage([sampleEntry({ via })]))).to.equal('BH-E-QUOTA');
+        await settle((await subject.spool.claim(ALL))!, accepted);
+        expect(subject.spool.usage(via)).to.deep.equal({ messages: 0, bytes: 0 });
+        await put(sampleEntry(large));
+      });
+    });
+
+    it('a receipt is never evicted: the account of others would go with it', async () => {
+      await restrict({ maxMessages: 2 });
+      const receipt = sampleEntry({ lane: 8, class: 'infrastructure', subclass: 'receipt' });
+      const plain = sampleEntry({ lane: 8 });
+      await put(receipt, plain);
+      const evicted = subject.spool.stage([sampleEntry({ lane: 2 })]).removed;
+      expect(evicted.map(({ entry }) => entry.id)).to.deep.equal([plain.id]);
+      expect(await codeOf(() => subject.spool.stage(sampleEntries(2, { lane: 2 })))).to.equal('BH-E-SPOOL-FULL');
+    });
+
+    describe('holdings', () => {
+      const range = (from: number, to: number, messages: number) => ({
+        source: 'c0000test.p1',
+        epoch: '00000000000000e1',
+        lane: 4,
+        ...{ from, to, messages },
+      });
+      const putSequences = (...sequences: number[]): Promise<void> =>
+        put(...sequences.map((sequence) => sampleEntry({ sequence })));
+
+      it('are the ranges of what is held, in flight or not, before and after a restart', async () => {
+        await putSequences(7, 8, 9, 12, 3, 10);
+        await put(sampleEntry({ sequence: 5, lane: 6, epoch: '00000000000000e2' }));
+        const claim = await subject.spool.claim({ ...ALL, maxMessages: 2 });
+        const expected = [
+          ...[range(3, 3, 1), range(7, 10, 4), range(12, 12, 1)],
+          { ...range(5, 5, 1), lane: 6, epoch: '00000000000000e2' },
+        ];
+        expect(subject.spool.holdings(100)).to.deep.equal({ ranges: expected, truncated: false });
+        await settle(claim!, accepted);
+        expect(subject.spool.holdings(100).ranges.slice(0, 2)).to.deep.equal([range(3, 3, 1), range(9, 10, 2)]);
+        subject = await subject.reopen();
+        expect(subject.spool.holdings(100).ranges.slice(0, 2)).to.deep.equal([range(3, 3, 1), range(9, 10, 2)]);
+      });
+
+      it('become coarser before something is left out, and say so when it is', async () => {
+        await putSequences(...Array.from({ length: 60 }, (_, n) => 2 * n + 1));
+        expect(subject.spool.holdings(5)).to.deep.equal({ ranges: [range(1, 119, 60)], truncated: false });
+        await put(...sampleEntries(3, { source: 'c0000test.p2' }), ...sampleEntries(3, { source: 'c0000test.p3' }));
+        expect(subject.spool.holdings(2)).to.deep.include({ truncated: true });
+        expect(subject.spool.holdings(2).ranges).to.have.length(2);
+      });
+
+      it('of an empty spool are none', () => {
+        expect(subject.spool.holdings(10)).to.deep.equal({ ranges: [], truncated: false });
+      });
     });
 
     it('takes receipts a little above the limits, so that an account can be given', async () => {
