@@ -150,7 +150,9 @@ async function judge(world: World, workload: Workload, past: PastPutBack): Promi
     phantom: 'I4',
   };
   const [kind] = faults[0]!;
-  const examples = verdict[kind as 'lost'].slice(0, 5).map((uid) => workload.describe(uid));
+  const examples = verdict[kind as 'lost']
+    .slice(0, 5)
+    .map((uid) => workload.describe(uid, (stream) => fates.get(stream)));
   return new WorldFailure(names[kind]!, `${kind}: ${examples.join(', ')}`);
 }
 

@@ -15,6 +15,7 @@ const LASTING_MS = 29 * 24 * 60 * MINUTE;
 const CLEAN_REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['BH-E-SPOOL-FULL', 'BH-E-BUSY']);
 
 interface Kept {
+  readonly what: string;
   outcome: Sent['outcome'];
   id?: string;
   place?: Place;
@@ -69,11 +70,13 @@ export class Workload {
     return this.#effects;
   }
 
-  /** For people. */
-  describe(uid: string): string {
+  /** For people: what was handed in, and what the receipts of its lane say. */
+  describe(uid: string, fateOf: (stream: string) => string | undefined): string {
     const kept = this.#kept.get(uid);
-    const { source, epoch, lane, sequence } = kept?.place ?? { source: '', epoch: '', lane: '', sequence: '' };
-    return `${uid} (${kept?.outcome}, ${kept?.sender} at ${kept?.at}, ${source}/${epoch}/${lane}/${sequence})`;
+    if (kept?.place === undefined) return `${uid} of ${kept?.sender} (${kept?.outcome})`;
+    const { source, epoch, lane, sequence } = kept.place;
+    const fates = fateOf(`${source}/${epoch}/${lane}`) ?? 'no receipts';
+    return `${uid} (${kept.what}) of ${source} at ${kept.at}: ${epoch}/${lane}/${sequence} [${fates}]`;
   }
 
   get handedIn(): number {
@@ -97,7 +100,14 @@ export class Workload {
     const uid = `uid-${turn}`;
     const { kind, value } = makeSubmission(uid, random);
     const submitted = node.submit(kind, [value]);
-    const kept: Kept = { outcome: 'unknown', sha256: '', sender: node.id, turn, at: this.#world.sim.now };
+    const kept: Kept = {
+      what: `${kind} ${JSON.stringify(value).slice(0, 160)}`,
+      outcome: 'unknown',
+      sha256: '',
+      sender: node.id,
+      turn,
+      at: this.#world.sim.now,
+    };
     this.#kept.set(uid, kept);
     this.#world.watch.intends(uid);
     submitted.then(
@@ -195,7 +205,8 @@ function makeSubmission(uid: string, random: SimRandom): Made {
     case 3:
       return {
         kind: 'data',
-        value: { ...common, subclass: 'numbers', eventId: uid, data: { value: random.between(1, 9) } },
+        // without an expiry: what is merged into an aggregate that expires is known as held
+        value: { class: 'x-sim', ...lane, subclass: 'numbers', eventId: uid, data: { value: random.between(1, 9) } },
       };
     case 4:
       return { kind: 'data', value: { ...common, subclass: 'noise', data: { uid, filler } } };

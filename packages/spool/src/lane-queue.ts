@@ -110,8 +110,9 @@ export class LaneQueue implements Spool {
     return { ...report, damaged };
   }
 
-  stage(given: readonly SpoolEntry[], options: { receipts?: boolean } = {}): StagedEntries {
-    if (!this.#store.accepting && options.receipts !== true) throw refused('BH-E-SPOOL-FULL', 'disk space is short');
+  stage(given: readonly SpoolEntry[], options: { receipts?: boolean; inPlace?: boolean } = {}): StagedEntries {
+    const isAccount = options.receipts === true || options.inPlace === true;
+    if (!this.#store.accepting && !isAccount) throw refused('BH-E-SPOOL-FULL', 'disk space is short');
     const contents = this.#contents;
     for (const { lane } of given) if (contents.lanes[lane] === undefined) throw internal(`there is no lane ${lane}`);
     const { kept: entries, replaced } = newestOfEachKey(moved(given, this.#time.offset));
@@ -119,7 +120,7 @@ export class LaneQueue implements Spool {
     const { perChild } = this.#options;
     const room = { limits: this.#options, perChild, receipts: options.receipts === true };
     const superseded = this.#read(older);
-    const evicted = this.#read(makeRoom(contents, entries, older, room));
+    const evicted = options.inPlace ? [] : this.#read(makeRoom(contents, entries, older, room));
     const leaving = this.#depart([...superseded, ...evicted], false);
     let placed: Placed[] = [];
     const submit = (): Op[] => {

@@ -113,8 +113,9 @@ export interface Spool {
    * Throws BH-E-SPOOL-FULL, or BH-E-QUOTA for a child's share, before anything is accepted. Entries may be of several lanes. An
    * older entry with the same supersede key leaves in this commit. `receipts` says that the entries tell what was removed: they
    * may pass the limits by a sixteenth, and what is kept of a short disk, so that an account can always be given.
+   * `inPlace` says that each stands in the place of one that leaves in the same commit: they need no room, and nobody goes for them.
    */
-  stage(entries: readonly SpoolEntry[], options?: { receipts?: boolean }): StagedEntries;
+  stage(entries: readonly SpoolEntry[], options?: { receipts?: boolean; inPlace?: boolean }): StagedEntries;
   /** Lanes 0 to 3 strictly first, then the others by lane and age; within a lane by place [S3]. Undefined when nothing may be sent now. */
   claim(budget: { maxMessages: number; maxBytes: number }): Promise<Claim | undefined>;
   /** One settlement per entry of the claim, in order. What is removed without delivery is returned for its receipts. */

@@ -103,7 +103,7 @@ export class Outbox {
     }
   }
 
-  /** What had to leave the spool is told in the same changes; so is what left to make room for that. */
+  /** What had to leave the spool is told in the same changes, in its place: that needs no room, so nobody else goes for it. */
   #account(removed: readonly Removed[], next: Map<Lane, number>): readonly Change[] {
     if (removed.length === 0) return [];
     const entries: SpoolEntry[] = [];
@@ -111,8 +111,7 @@ export class Outbox {
       this.#write(draft, next, entries, true);
     const told = this.#options.onRemoved?.(removed) ?? [];
     if (entries.length === 0) return told;
-    const stored = this.#options.spool.stage(entries, { receipts: true });
-    return [stored, ...told, ...this.#account(stored.removed, next)];
+    return [this.#options.spool.stage(entries, { inPlace: true }), ...told];
   }
 
   #numberAll(next: ReadonlyMap<Lane, number>): Change[] {

@@ -76,7 +76,7 @@ async function renumberClaim(
     isOld(entry) ? ({ outcome: 'accepted' } as const) : ({ outcome: 'retry', notBefore } as const),
   );
   const settled = spool.settle(claim, settlements);
-  await commitChanges(store, [change, settled.change, spool.stage(renewed, { receipts: true })]);
+  await commitChanges(store, [change, settled.change, spool.stage(renewed, { inPlace: true })]);
   return old.length;
 }
 
