@@ -15,7 +15,7 @@ const sync = promisify(fdatasync);
 /**
  * The number of the last acknowledged commit, kept beside the database [R6]: LevelDB drops the end of a cut log without a word, and then
  * its own counter is behind this file. Overwritten in place (no space needed) after the synced write and before the answer; synced
- * itself a second later, not with each commit, which would take a third of the throughput of small commits. What stays open: a log
+ * itself a second later, not with each commit, which would take half of the throughput and more (`npm run bench -- guards`). What stays open: a log
  * that loses its end in the same second in which the power goes, on a disk that does not keep what it synced.
  */
 export class TailMark {
