@@ -33,7 +33,7 @@ describe('README.md', () => {
     const pages = [
       'README.md',
       'CHANGELOG.md',
-      ...['wire', 'integrator-api', 'operations', 'configuration', 'errors', 'performance'].map(
+      ...['wire', 'integrator-api', 'operations', 'configuration', 'errors', 'performance', 'reliability'].map(
         (name) => `docs/${name}.md`,
       ),
     ];
