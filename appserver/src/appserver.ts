@@ -96,7 +96,10 @@ export class Appserver {
     const secretFile = join(dataDirectory, 'admin-secret');
     const authentication = new AdminSecret({ database, facts, random, file: secretFile });
     const sessions = new Sessions(clock, random);
-    const portal = portalRouter({ database, live: this.services, modules, authentication, sessions, clock });
+    const { deadLetters, notifications } = this.core;
+    const portal = portalRouter({
+      ...{ database, live: this.services, modules, authentication, sessions, clock, deadLetters, notifications },
+    });
     this.staff = new StaffListener({
       ...{ ...config.staff, tls: () => tls, logger, after: (ms, action) => clock.after(ms, action) },
       routers: [

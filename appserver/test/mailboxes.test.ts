@@ -6,6 +6,7 @@ import { SqlMailboxes } from '../src/mailboxes/sql-mailboxes.ts';
 import { allMigrations } from '../src/store/all-migrations.ts';
 import { Facts } from '../src/store/facts.ts';
 import { databasePath, SqliteDatabase } from '../src/store/sqlite-database.ts';
+import { TestAppserver } from './support/test-appserver.ts';
 
 async function open(folder: TemporaryDirectory, clock: FakeClock, quota = { maxMessages: 1_000, maxBytes: 1_000_000 }) {
   const database = new SqliteDatabase({ path: databasePath(folder.path), migrations: allMigrations([]) });
@@ -93,5 +94,32 @@ describe('SqlMailboxes', () => {
     expect(await database.transaction((tx) => mailboxes.revoke(tx, 'one'))).to.have.members(['a.m1', 'b.m1']);
     expect(mailboxes.depths()).to.deep.equal([]);
     await database.stop();
+  });
+
+  it('staff see owners with depth, oldest and acknowledged, and answer a poll that is held', async () => {
+    const test = await TestAppserver.create();
+    try {
+      const { mlms, proxies } = await test.addSite('site-seen', 1);
+      const [owner] = mlms;
+      const listed = (await test.api('GET', '/mailboxes')).body.items;
+      expect(listed.map((row: { owner: string }) => row.owner)).to.deep.equal(mlms);
+      expect(listed[0]).to.include({ messages: 1, acknowledged: 0, last: 1 });
+      expect(listed[0].oldestAt).to.be.a('number');
+      expect((await test.api('GET', `/mailboxes/${proxies[0]}`)).status).to.equal(404);
+      expect((await test.api('POST', `/mailboxes/${owner}/poke`, undefined)).body).to.deep.equal({ owner, held: 0 });
+      const { mailboxes } = test.appserver;
+      const page = await mailboxes.read(owner!, { maxMessages: 10, maxBytes: 1_000_000 });
+      await mailboxes.acknowledge(owner!, page.epoch, page.through);
+      const held = mailboxes.wait(owner!, 60_000, new AbortController().signal);
+      expect((await test.api('POST', `/mailboxes/${owner}/poke`, undefined)).body).to.deep.equal({ owner, held: 1 });
+      expect(await held).to.equal(true);
+      expect((await test.api('GET', `/mailboxes/${owner}`)).body).to.include({
+        messages: 0,
+        acknowledged: 1,
+        oldestAt: null,
+      });
+    } finally {
+      await test.stop();
+    }
   });
 });

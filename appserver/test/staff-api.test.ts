@@ -45,6 +45,9 @@ const TABLE: readonly [method: string, path: string, auth: 'public' | 'staff'][]
   ['post', '/artifacts', 'staff'],
   ['put', '/components/:id/parents', 'staff'],
   ['get', '/overdue', 'staff'],
+  ['get', '/mailboxes', 'staff'],
+  ['get', '/mailboxes/:owner', 'staff'],
+  ['post', '/mailboxes/:owner/poke', 'staff'],
   ['get', '/notifications', 'staff'],
   ['get', '/notification-senders', 'staff'],
   ['post', '/notification-senders/:name/test', 'staff'],
@@ -233,6 +236,7 @@ describe('Staff API', () => {
       const ids: Record<string, string> = {
         '/customers/:id/sites': customer,
         '/components/:id': proxies[0]!,
+        '/mailboxes/:owner': mlm,
         '/messages/:id': message.id,
         '/messages/:id/trace': message.id,
         '/inventory/:instance': `${proxies[0]}.s1`,

@@ -15,6 +15,8 @@ const APPSERVER = 'provider.a1';
 
 export interface FleetOptions {
   readonly proxies?: number;
+  /** MLMs of the site, one unless given; with more, each proxy may use all of them and prefers them in turn */
+  readonly mlms?: number;
   /** settings added to those of the MLM and of every proxy */
   readonly mlm?: object;
   readonly proxy?: object;
@@ -40,7 +42,9 @@ export class Fleet {
   readonly directory: string;
   readonly certs: RoleProcess;
   readonly appserver: RoleProcess;
+  /** the first of `mlms` */
   readonly mlm: RoleProcess;
+  readonly mlms: readonly RoleProcess[];
   readonly proxies: readonly RoleProcess[];
   readonly site: SitePackage;
   readonly #remove: () => Promise<void>;
@@ -50,7 +54,7 @@ export class Fleet {
   readonly rootsPem: string;
 
   private constructor(
-    parts: Pick<Fleet, 'directory' | 'certs' | 'appserver' | 'mlm' | 'proxies' | 'site'>,
+    parts: Pick<Fleet, 'directory' | 'certs' | 'appserver' | 'mlms' | 'proxies' | 'site'>,
     remove: () => Promise<void>,
     agent: Agent,
     token: string,
@@ -60,10 +64,11 @@ export class Fleet {
       directory: this.directory,
       certs: this.certs,
       appserver: this.appserver,
-      mlm: this.mlm,
+      mlms: this.mlms,
       proxies: this.proxies,
       site: this.site,
     } = parts);
+    this.mlm = this.mlms[0]!;
     this.#remove = remove;
     this.#agent = agent;
     this.#token = token;
@@ -81,8 +86,9 @@ export class Fleet {
       registrar: await freePort(),
       relay: await freePort(),
       staff: await freePort(),
-      mlm: await freePort(),
     };
+    const mlmPorts: number[] = [];
+    for (let n = 0; n < (options.mlms ?? 1); n++) mlmPorts.push(await freePort());
     const url = (port: number) => `https://127.0.0.1:${port}`;
     const listen = (port: number) => ({ host: '127.0.0.1', port });
     const started: RoleProcess[] = [];
@@ -135,9 +141,10 @@ export class Fleet {
       const customer = await call<{ id: string }>('POST', '/customers', { name: 'Fleet' });
       await call('POST', `/customers/${customer.id}/sites`, { name: SITE });
       const site = await call<SitePackage>('POST', `/customers/${customer.id}/sites/${SITE}/package`, {
-        mlms: 1,
+        mlms: mlmPorts.length,
         proxies: options.proxies ?? 1,
-        mlmUrl: url(ports.mlm),
+        mlmUrls: mlmPorts.map(url),
+        redundant: mlmPorts.length > 1,
       });
       const enrolOne = (component: SitePackage['components'][number], dataDirectory: string) =>
         enrol({
@@ -147,25 +154,25 @@ export class Fleet {
           names: component.names ?? [],
           dataDirectory,
         });
-      const mlmComponent = site.components.find(({ kind }) => kind === 'mlm')!;
-      const mlmHome = await home('mlm');
+      const mlmComponents = site.components.filter(({ kind }) => kind === 'mlm');
       const mlmParent = await through('appserver', url(ports.relay));
-      const proxyParent = await through('mlm', url(ports.mlm));
-      await enrolOne(mlmComponent, mlmHome);
-      const mlm = await start(
-        new RoleProcess(
-          'mlm',
-          'mlm',
-          mlmHome,
-          {
-            trustDomain: TRUST_DOMAIN,
-            relay: listen(ports.mlm),
-            parents: [{ id: APPSERVER, url: mlmParent }],
-            ...options.mlm,
-          },
-          launched('mlm'),
-        ),
+      const proxyParent = await through('mlm', url(mlmPorts[0]!));
+      const reached = new Map(
+        mlmComponents.map(({ id }, index) => [id, index === 0 ? proxyParent : url(mlmPorts[index]!)]),
       );
+      const mlms: RoleProcess[] = [];
+      for (const [index, component] of mlmComponents.entries()) {
+        const name = index === 0 ? 'mlm' : `mlm-${index + 1}`;
+        const mlmHome = await home(name);
+        await enrolOne(component, mlmHome);
+        const settings = {
+          trustDomain: TRUST_DOMAIN,
+          relay: listen(mlmPorts[index]!),
+          parents: [{ id: APPSERVER, url: mlmParent }],
+          ...options.mlm,
+        };
+        mlms.push(await start(new RoleProcess(name, 'mlm', mlmHome, settings, launched(name))));
+      }
       const proxies = await Promise.all(
         site.components
           .filter(({ kind }) => kind === 'proxy')
@@ -180,7 +187,10 @@ export class Fleet {
                 proxyHome,
                 {
                   trustDomain: TRUST_DOMAIN,
-                  parents: [{ id: mlmComponent.id, url: proxyParent }],
+                  parents: [component.parent, ...(component.alternates ?? [])].map(({ id }) => ({
+                    id,
+                    url: reached.get(id),
+                  })),
                   ...options.proxy,
                 },
                 launched(name),
@@ -189,7 +199,7 @@ export class Fleet {
           }),
       );
       return new Fleet(
-        { directory: folder.path, certs, appserver, mlm, proxies, site },
+        { directory: folder.path, certs, appserver, mlms, proxies, site },
         folder.remove,
         agent,
         secret,
@@ -208,7 +218,11 @@ export class Fleet {
   }
 
   get mlmId(): string {
-    return this.site.components.find(({ kind }) => kind === 'mlm')!.id;
+    return this.mlmIds[0]!;
+  }
+
+  get mlmIds(): readonly string[] {
+    return this.site.components.filter(({ kind }) => kind === 'mlm').map(({ id }) => id);
   }
 
   /** The staff API; throws with the problem's code. */
@@ -271,7 +285,7 @@ export class Fleet {
 
   async stop(): Promise<void> {
     await Promise.all(this.proxies.map((proxy) => proxy.stop()));
-    for (const role of [this.mlm, this.appserver, this.certs]) await role.stop();
+    for (const role of [...this.mlms, this.appserver, this.certs]) await role.stop();
     await this.#agent.close();
     await this.#remove();
   }

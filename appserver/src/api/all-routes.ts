@@ -2,6 +2,7 @@ import type { ServiceModule } from '../service-modules/service-module.ts';
 import { artifactRoutes } from './artifact-routes.ts';
 import { deadLetterRoutes } from './dead-letter-routes.ts';
 import { directoryRoutes } from './directory-routes.ts';
+import { mailboxRoutes } from './mailbox-routes.ts';
 import { messageRoutes } from './message-routes.ts';
 import { notificationRoutes } from './notification-routes.ts';
 import type { Route } from './route.ts';
@@ -16,6 +17,7 @@ export function allRoutes(modules: readonly ServiceModule[]): Route[] {
     ...deadLetterRoutes,
     ...artifactRoutes,
     ...notificationRoutes,
+    ...mailboxRoutes,
     ...modules.flatMap((module) => module.routes ?? []),
   ];
 }

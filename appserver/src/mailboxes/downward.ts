@@ -65,7 +65,7 @@ export class Downward {
     await this.#writer.write(
       tx,
       this.#options.self,
-      [{ ...message, scope: scopeOf(tree, request.members), note: null }],
+      [{ ...message, scope: { ...scopeOf(tree, request.members), instance: request.instance ?? null }, note: null }],
       'down',
     );
     await this.#options.mailboxes.put(tx, hops, {

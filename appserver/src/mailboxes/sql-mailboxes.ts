@@ -161,6 +161,19 @@ export class SqlMailboxes implements MailboxReader {
     return { messages, bytes, ...(row?.at == null ? {} : { oldestAt: row.at }) };
   }
 
+  /** What was acknowledged last, and the last number given. */
+  numbers(owner: string): { acknowledged: number; last: number } {
+    const { acknowledged, last } = this.#state(owner);
+    return { acknowledged, last };
+  }
+
+  /** Ends the wait of the owner's polls; tells how many there were. */
+  poke(owner: string): number {
+    const waiting = [...(this.#waiting.get(owner) ?? [])];
+    for (const wake of waiting) wake();
+    return waiting.length;
+  }
+
   /** Every mailbox that holds something. */
   depths(): { owner: string; messages: number; bytes: number }[] {
     return [...this.#owners]

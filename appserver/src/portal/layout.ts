@@ -7,7 +7,17 @@ export interface PageOptions {
   readonly refreshSeconds?: number;
   /** what the log-out form carries; no form when nobody is logged in */
   readonly csrfToken?: string;
+  /** of this page, so that the navigation can say where one is */
+  readonly path?: string;
 }
+
+const PAGES = [
+  ['/portal', 'Overview'],
+  ['/portal/overdue', 'Overdue'],
+  ['/portal/ledger', 'Ledger'],
+  ['/portal/dead-letters', 'Dead letters'],
+  ['/portal/notifications', 'Notifications'],
+] as const;
 
 /** The frame of every page: no script, one style sheet of our own, nothing from elsewhere. */
 export function page(options: PageOptions, content: Html): string {
@@ -25,6 +35,7 @@ ${options.refreshSeconds !== undefined && html`<meta http-equiv="refresh" conten
 <a class="skip" href="#content">Skip to the content</a>
 <header class="top">
 <p class="brand"><a href="/portal"><span class="mark" aria-hidden="true"></span>Backhaul</a></p>
+${options.csrfToken !== undefined && navigation(options.path)}
 ${options.csrfToken !== undefined && logOut(options.csrfToken)}
 </header>
 <main id="content">
@@ -35,6 +46,12 @@ ${content}
 </html>
 `;
   return document.toString();
+}
+
+function navigation(current: string | undefined): Html {
+  const link = ([path, name]: (typeof PAGES)[number]) =>
+    path === current ? html`<a href="${path}" aria-current="page">${name}</a>` : html`<a href="${path}">${name}</a>`;
+  return html`<nav aria-label="Pages">${PAGES.map(link)}</nav>`;
 }
 
 function logOut(csrfToken: string): Html {

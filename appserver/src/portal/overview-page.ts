@@ -23,6 +23,8 @@ export interface OverviewComponent {
   readonly state: string;
   readonly lastHeardAt: number | null;
   readonly overdue: boolean;
+  /** when it is not simply heard */
+  readonly watch: { readonly state: string; readonly behind: string | null } | null;
   readonly version: string | null;
   /** messages waiting in its spool, as it said last */
   readonly backlog: number | null;
@@ -31,7 +33,7 @@ export interface OverviewComponent {
 /** The first page: who is there, when heard last, what is wrong, what is being installed. */
 export function overviewPage(view: OverviewView): string {
   return page(
-    { title: 'Overview', version: view.version, refreshSeconds: 10, csrfToken: view.csrfToken },
+    { title: 'Overview', version: view.version, refreshSeconds: 10, csrfToken: view.csrfToken, path: '/portal' },
     html`<h1>Overview</h1>
 <p class="lead">${summary(view)}</p>
 <dl class="figures">${view.figures.map(({ label, value }) => html`<div><dt>${label}</dt><dd>${value}</dd></div>`)}</dl>
@@ -91,8 +93,10 @@ const columns = (now: number): readonly Column<OverviewComponent>[] => [
   { title: 'Version', cell: ({ version }) => version },
 ];
 
-function componentPill({ state, overdue, lastHeardAt }: OverviewComponent): Html {
+function componentPill({ state, overdue, watch, lastHeardAt }: OverviewComponent): Html {
   if (state !== 'active') return pill(state, 'bad');
+  if (watch?.state === 'unreachable') return html`${pill('unreachable', 'warn')} behind <code>${watch.behind}</code>`;
+  if (watch?.state === 'returning') return pill('returning', 'good');
   if (overdue) return pill('overdue', 'warn');
   return lastHeardAt === null ? pill('never heard', 'quiet') : pill('heard', 'good');
 }

@@ -1,15 +1,16 @@
-import { BackhaulError, type Clock, toBackhaulError, VERSION } from '@backhaul/runtime';
+import { BackhaulError, toBackhaulError, VERSION } from '@backhaul/runtime';
 import express, { type Request, type RequestHandler, type Response, type Router } from 'express';
 import type { Authentication } from '../api/authentication.ts';
 import { type Liveness, listComponents } from '../queries/components.ts';
 import { readSummary } from '../queries/summary.ts';
 import type { ServiceModule } from '../service-modules/service-module.ts';
-import type { Database } from '../store/database.ts';
 import { EVERYTHING } from '../store/scope.ts';
 import { ScopedQueries } from '../store/scoped-queries.ts';
+import { field, requireFormToken, sendPage } from './forms.ts';
 import { loginPage } from './login-page.ts';
+import { addOperationsPages, type OperationsOptions } from './operations-pages.ts';
 import { overviewPage } from './overview-page.ts';
-import { requireSameOrigin, type Session, type Sessions } from './sessions.ts';
+import { requireSameOrigin } from './sessions.ts';
 import { STYLE } from './style.ts';
 import { figuresOf, trafficPanel } from './traffic-panel.ts';
 
@@ -18,13 +19,10 @@ const COMPONENTS_SHOWN = 500;
 /** It changes only with the version. */
 const STYLE_CACHE = 'public, max-age=300';
 
-export interface PortalOptions {
-  readonly database: Database;
+export interface PortalOptions extends OperationsOptions {
   readonly live: Liveness;
   readonly modules: readonly ServiceModule[];
   readonly authentication: Authentication;
-  readonly sessions: Sessions;
-  readonly clock: Clock;
 }
 
 /** Pages for people, rendered here over the same queries that the API answers with. */
@@ -37,6 +35,7 @@ export function portalRouter(options: PortalOptions): Router {
   router.get('/portal/login', (_request, response) => sendLogin(options, response));
   router.post('/portal/login', parseForm, (request, response) => logIn(options, request, response));
   router.post('/portal/logout', parseForm, (request, response) => logOut(options, request, response));
+  addOperationsPages(router, options, parseForm);
   return router;
 }
 
@@ -53,7 +52,7 @@ async function showOverview(options: PortalOptions, request: Request, response: 
   ]);
   const components = items.map((item) => ({ ...item, backlog: item.backlog?.messages ?? null }));
   const view = { version: VERSION, csrfToken: session.formToken, now, figures: figuresOf(summary), components };
-  send(
+  sendPage(
     response,
     overviewPage({ ...view, panels: [...panels.filter((panel) => panel !== undefined), trafficPanel(summary)] }),
   );
@@ -63,7 +62,7 @@ async function showOverview(options: PortalOptions, request: Request, response: 
 function sendLogin({ sessions }: PortalOptions, response: Response, problem?: string): void {
   const { token, cookie } = sessions.loginToken();
   response.setHeader('Set-Cookie', cookie);
-  send(response, loginPage({ version: VERSION, csrfToken: token, ...(problem === undefined ? {} : { problem }) }));
+  sendPage(response, loginPage({ version: VERSION, csrfToken: token, ...(problem === undefined ? {} : { problem }) }));
 }
 
 async function logIn(options: PortalOptions, request: Request, response: Response): Promise<void> {
@@ -93,24 +92,10 @@ async function whyNot(authentication: Authentication, request: Request): Promise
 
 async function logOut({ sessions }: PortalOptions, request: Request, response: Response): Promise<void> {
   requireSameOrigin(request);
-  const session: Session | undefined = sessions.find(request);
-  if (session && field(request, 'csrf') !== session.formToken) throw new BackhaulError('BH-E-CSRF');
+  const session = sessions.find(request);
+  if (session) requireFormToken(request, session);
   response.setHeader('Set-Cookie', sessions.close(request));
   response.redirect(303, '/portal/login');
-}
-
-function field(request: Request, name: string): string {
-  const body: unknown = request.body;
-  const value =
-    typeof body === 'object' && body !== null && Object.hasOwn(body, name)
-      ? (body as Record<string, unknown>)[name]
-      : '';
-  return typeof value === 'string' ? value : '';
-}
-
-function send(response: Response, document: string): void {
-  response.setHeader('Cache-Control', 'no-store');
-  response.type('text/html; charset=utf-8').send(document);
 }
 
 const sendStyle: RequestHandler = (_request, response) => {

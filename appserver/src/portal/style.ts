@@ -59,5 +59,22 @@ main > section.login { max-width: 26rem; margin: 8vh auto 0; background: var(--s
 .login .problem { color: var(--bad); background: var(--bad-ground); border-radius: 8px; padding: .5rem .75rem; }
 button { font: inherit; font-weight: 560; cursor: pointer; padding: .55rem 1.1rem; margin-top: 1rem; border: 0; border-radius: 8px; color: light-dark(#fff, #0d1420); background: var(--accent); }
 button.quiet { margin: 0; padding: .3rem .8rem; color: inherit; background: transparent; border: 1px solid var(--line); }
+.top nav { display: flex; flex-wrap: wrap; gap: .25rem; margin-right: auto; }
+.top nav a { color: var(--muted); text-decoration: none; padding: .3rem .7rem; border-radius: 8px; }
+.top nav a:hover { color: var(--text); }
+.top nav a[aria-current] { color: var(--text); background: var(--idle-ground); font-weight: 560; }
+.search { display: flex; gap: .6rem; align-items: center; margin: 0 0 1.25rem; }
+.search input, .decide input { padding: .35rem .6rem; font: inherit; color: inherit; background: var(--surface); border: 1px solid var(--line); border-radius: 8px; }
+.search input { width: min(24rem, 60vw); }
+.decide { display: flex; flex-wrap: wrap; gap: 2rem; align-items: end; padding: 1rem; }
+.decide p { margin: 0 0 .3rem; color: var(--muted); }
+.decide button { margin-top: 0; }
+.facts { margin: 0; padding: .4rem 1rem; }
+.facts div { display: grid; grid-template-columns: 8rem 1fr; gap: 1rem; padding: .25rem 0; }
+.facts dt { color: var(--muted); }
+.facts dd { margin: 0; overflow-wrap: anywhere; }
+.notice { background: var(--good-ground); color: var(--good); border-radius: 8px; padding: .5rem .9rem; }
+.lines { white-space: pre-line; }
+pre { margin: 0; padding: 1rem; overflow: auto; max-height: 30rem; font: .87em ui-monospace, "DejaVu Sans Mono", monospace; white-space: pre-wrap; overflow-wrap: anywhere; }
 footer { padding: 1rem; text-align: center; color: var(--muted); font-size: .82rem; }
 `.trimStart();

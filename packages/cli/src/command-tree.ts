@@ -20,6 +20,7 @@ const GROUPS: Readonly<Record<string, string>> = {
   components: 'application servers, MLMs and proxies',
   groups: 'named sets of components',
   notifications: 'what people are told, and by which way',
+  mailboxes: 'what waits on its way down',
   artifacts: 'what is pushed to sites',
   config: 'configuration files',
 };

@@ -15,6 +15,7 @@ import { internalVerbs } from './internal.ts';
 import { inventory } from './inventory.ts';
 import { ledger } from './ledger.ts';
 import { login } from './login.ts';
+import { mailboxesList, mailboxesPoke } from './mailboxes.ts';
 import { messages } from './messages.ts';
 import { notificationsList, notificationsSenders, notificationsTest } from './notifications.ts';
 import { overdue } from './overdue.ts';
@@ -49,6 +50,8 @@ export const VERBS: readonly Verb[] = [
   notificationsList,
   notificationsSenders,
   notificationsTest,
+  mailboxesList,
+  mailboxesPoke,
   messages,
   trace,
   ledger,
