@@ -69,7 +69,10 @@ export class Appserver {
     const logger = options.logger.child({ component: self.id });
     this.#options = { ...options, logger };
     const modules = [...builtInModules(), ...(options.modules ?? [])];
-    const database = new SqliteDatabase({ path: databasePath(dataDirectory), migrations: allMigrations(modules) });
+    const database = new SqliteDatabase({
+      ...{ path: databasePath(dataDirectory), migrations: allMigrations(modules), now: () => clock.now() },
+      report: (finding) => logger.error(finding, 'the store is not whole'),
+    });
     this.database = database;
     const { metrics } = this;
     this.core = appserverCore({ self, config, database, modules, clock, random, logger, metrics });

@@ -7,6 +7,7 @@ import type { Database, DatabaseStats, SqlRow, Transaction } from './database.ts
 import { type Migration, migrate } from './migrations.ts';
 import type { Schema } from './schema.ts';
 import { StatementCache, sqliteDialect } from './sqlite-dialect.ts';
+import { finishSalvage, isSqliteDamage, putAside, salvageSqlite, sqliteDamage } from './sqlite-salvage.ts';
 
 const BUSY_TIMEOUT_MS = 5_000;
 /** Pages of the write-ahead log between checkpoints: each checkpoint syncs twice, so not too few (16 MiB). */
@@ -21,6 +22,10 @@ export interface SqliteOptions {
   /** the file; its folder is made */
   readonly path: string;
   readonly migrations: readonly Migration[];
+  /** wall ms, for the name under which a damaged file is kept; default 0 */
+  readonly now?: () => number;
+  /** What an opening found damaged and what was done about it; never silent where it matters. */
+  readonly report?: (finding: { code: 'BH-E-SPOOL-DAMAGED'; detail: string }) => void;
 }
 
 /**
@@ -29,6 +34,7 @@ export interface SqliteOptions {
  * - `synchronous=FULL` in WAL mode: COMMIT returns after the log is synced, so an answer sent after it is true
  * - one process per file: the `.lock` file beside it is a database held in an exclusive transaction for as long as this one runs,
  *   which the kernel lets go when the process dies, however it dies
+ * - every page is read at the start; a damaged file is kept aside, what can be read of it goes on in a new one, and that is reported
  */
 export class SqliteDatabase implements Database {
   readonly name = 'store';
@@ -54,6 +60,7 @@ export class SqliteDatabase implements Database {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     this.#lock = lockFile(lockPath(path));
     try {
+      this.#mend();
       this.#writer = openWriter(path);
       await migrate(this.#writer, migrations);
       this.#readerConnection = new DatabaseSync(path, { readOnly: true, timeout: BUSY_TIMEOUT_MS });
@@ -103,6 +110,25 @@ export class SqliteDatabase implements Database {
   identity(): string {
     const { ino, birthtimeMs } = statSync(this.#options.path);
     return `${ino}:${Math.round(birthtimeMs)}`;
+  }
+
+  #mend(): void {
+    const { path, now = () => 0, report = () => {} } = this.#options;
+    finishSalvage(path);
+    const damage = sqliteDamage(path);
+    if (damage === undefined) return;
+    const keptAs = `${path}.damaged-${now()}`;
+    report({ code: 'BH-E-SPOOL-DAMAGED', detail: `the database is damaged (${damage}); kept as ${keptAs}` });
+    const { tables, rows, holes } = salvageSqlite(path, keptAs);
+    const detail = `${rows} rows of ${tables} tables were taken over; ${holes} places could not be read`;
+    report({ code: 'BH-E-SPOOL-DAMAGED', detail });
+    const rest = sqliteDamage(path);
+    if (rest === undefined) return;
+    putAside(path, `${keptAs}.copy`);
+    report({
+      code: 'BH-E-SPOOL-DAMAGED',
+      detail: `what was taken over makes no sense either (${rest}): it begins empty`,
+    });
   }
 
   async #run<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
@@ -247,9 +273,13 @@ function sqliteCode(error: unknown): number | undefined {
   return error instanceof Error && 'errcode' in error ? Number(error.errcode) & 0xff : undefined;
 }
 
-/** A disk that is full, or fails, is a wait for the sender, not a failure of the message. */
+/** A disk that is full, or fails, or has lost a page, is a wait for the sender, not a failure of the message. */
 function asStoreError(error: unknown): unknown {
   const code = sqliteCode(error);
+  if (isSqliteDamage(error)) {
+    const detail = 'the database of the application server is damaged; it is checked and mended when it starts again';
+    return new BackhaulError('BH-E-SPOOL-STOPPED', { detail, retryAfterMs: 10_000, cause: error });
+  }
   if (code !== SQLITE_FULL && code !== SQLITE_IOERR) return error;
   return new BackhaulError('BH-E-SPOOL-STOPPED', {
     detail:

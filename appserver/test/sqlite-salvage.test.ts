@@ -1,0 +1,103 @@
+import { open as openFile, readdir, rename, stat, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type TemporaryDirectory, temporaryDirectory } from '@backhaul/testkit';
+import { expect } from 'chai';
+import { allMigrations } from '../src/store/all-migrations.ts';
+import { SqliteDatabase } from '../src/store/sqlite-database.ts';
+
+const ROWS = 2_000;
+const PAGE = 4_096;
+
+describe('a damaged database of the application server (F8)', () => {
+  let folder: TemporaryDirectory;
+  let path: string;
+  let findings: string[];
+  let database: SqliteDatabase;
+
+  beforeEach(async () => {
+    folder = await temporaryDirectory();
+    path = join(folder.path, 'a.db');
+    await open();
+    await database.transaction((tx) =>
+      tx.run(
+        'INSERT INTO "facts" ("name", "value") VALUES (?, ?)',
+        Array.from({ length: ROWS }, (_, n) => [nameOf(n), 'x'.repeat(100)]),
+      ),
+    );
+    await database.stop();
+  });
+  afterEach(async () => {
+    await database.stop();
+    await folder.remove();
+  });
+
+  const nameOf = (n: number): string => `t-${String(n).padStart(5, '0')}`;
+
+  async function open(): Promise<void> {
+    findings = [];
+    const migrations = allMigrations([]);
+    database = new SqliteDatabase({ path, migrations, now: () => 1, report: ({ detail }) => findings.push(detail) });
+    await database.start();
+  }
+
+  async function names(): Promise<string[]> {
+    const rows = await database.reader.selectFrom('facts').select('name').where('name', 'like', 't-%').execute();
+    return rows.map(({ name }) => name);
+  }
+
+  async function overwrite(at: number, bytes: number): Promise<void> {
+    const file = await openFile(path, 'r+');
+    await file.write(Buffer.alloc(bytes, 0xa5), 0, bytes, at);
+    await file.close();
+  }
+
+  it('whole: nothing is reported', async () => {
+    await open();
+    expect(findings).to.deep.equal([]);
+    expect(await names()).to.have.length(ROWS);
+  });
+
+  it('a page that makes no sense: kept aside, reported, and what is whole goes on', async () => {
+    await overwrite(Math.floor((await stat(path)).size / PAGE / 2) * PAGE, PAGE);
+    await open();
+    expect(findings[0]).to.match(/is damaged .* kept as .*a\.db\.damaged-1/);
+    expect((await names()).length).to.be.within(1, ROWS);
+    await database.transaction((tx) => tx.run('INSERT INTO "facts" ("name", "value") VALUES (?, ?)', [['t-new', 'x']]));
+    expect(await names()).to.include('t-new');
+    await database.stop();
+    await open();
+    expect(findings).to.deep.equal([]);
+  });
+
+  it('a file that is cut', async () => {
+    await truncate(path, Math.floor((await stat(path)).size / PAGE / 2) * PAGE);
+    await open();
+    expect(findings).to.not.deep.equal([]);
+    expect((await names()).length).to.be.lessThan(ROWS);
+  });
+
+  it('a file that is no database: begins empty, with the old one kept', async () => {
+    await writeFile(path, 'nonsense '.repeat(1_000));
+    await open();
+    expect(findings).to.not.deep.equal([]);
+    expect(await names()).to.deep.equal([]);
+    expect(await readdir(folder.path)).to.include('a.db.damaged-1');
+  });
+
+  it('a crash between setting the old file aside and putting the new one in its place is finished', async () => {
+    await rename(path, `${path}.new`);
+    await open();
+    expect(await names()).to.have.length(ROWS);
+  });
+
+  it('a page that is lost while it runs is a wait for the sender, not the fault of the message', async () => {
+    await open();
+    await overwrite(PAGE, (await stat(path)).size - PAGE);
+    const work = database.transaction((tx) => tx.all('SELECT count(*) FROM "facts" NOT INDEXED', []));
+    const error = await work.then(
+      () => undefined,
+      (thrown: { code?: string; retryable?: boolean }) => thrown,
+    );
+    expect([error?.code, error?.retryable]).to.deep.equal(['BH-E-SPOOL-STOPPED', true]);
+  });
+});
