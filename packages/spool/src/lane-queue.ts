@@ -223,6 +223,11 @@ export class LaneQueue implements Spool {
     return this.#contents.shares.usage(via);
   }
 
+  replaceable(of: Pick<SpoolEntry, 'source' | 'lane' | 'supersedeKey'>): readonly number[] {
+    const places = this.#contents.superseded.replacedBy(of);
+    return places.map(({ record, index }) => record.columns.sequenceOf(record.first + index));
+  }
+
   holdings(limit: number): Holdings {
     return holdingsOf(this.#contents.lanes, this.#contents.streams, limit);
   }

@@ -4,6 +4,8 @@ import type { LaneRecord } from './lane-record.ts';
 import type { LaneState } from './lane-state.ts';
 import type { SpoolEntry } from './types.ts';
 
+type Keyed = Pick<SpoolEntry, 'source' | 'lane' | 'supersedeKey'>;
+
 /**
  * Where the entries with a supersede key stand, by source, lane and key. Usually one; a second one when the older was in flight as
  * the newer came: it goes with the next, if it was not delivered meanwhile.
@@ -12,7 +14,7 @@ export class SupersedeIndex {
   readonly #places = new Map<string, LanePlace[]>();
 
   /** Older entries whose place this one takes: on disk, and not in flight. */
-  replacedBy(entry: SpoolEntry): readonly LanePlace[] {
+  replacedBy(entry: Keyed): readonly LanePlace[] {
     if (entry.supersedeKey === undefined) return [];
     const places = this.#places.get(nameOf(entry)) ?? [];
     return places.filter(({ record, index }) => record.isWritten && record.stateOf(index) === FREE);
@@ -44,6 +46,6 @@ export function newestOfEachKey(entries: readonly SpoolEntry[]): { kept: SpoolEn
   return { kept: entries.filter(isKept), replaced: entries.filter((entry) => !isKept(entry)) };
 }
 
-function nameOf({ source, lane, supersedeKey }: SpoolEntry): string {
+function nameOf({ source, lane, supersedeKey }: Keyed): string {
   return `${source} ${lane} ${supersedeKey}`;
 }

@@ -127,6 +127,8 @@ export interface Spool {
   depth(): SpoolDepth;
   /** What came through one direct child. */
   usage(via: string): { readonly messages: number; readonly bytes: number };
+  /** Sequences of the entries that an entry of this source, lane and key would replace now. */
+  replaceable(of: Pick<SpoolEntry, 'source' | 'lane' | 'supersedeKey'>): readonly number[];
   /** What is held, in flight or not, as at most `limit` ranges. */
   holdings(limit: number): Holdings;
   /**

@@ -219,6 +219,21 @@ describe('LaneQueue', () => {
     expect(reads, 'nothing was past its time').to.equal(2);
   });
 
+  it('what stays behind, of thousands that have left, is still there', async () => {
+    const spool = await make();
+    await put(spool, 3_000);
+    const claim = await spool.claim(ALL);
+    const stays = (n: number): boolean => n % 100 === 7;
+    const verdicts = claim!.entries.map((_, n) =>
+      stays(n) ? ({ outcome: 'retry', notBefore: 0 } as const) : ({ outcome: 'accepted' } as const),
+    );
+    await commitChanges(store, [spool.settle(claim!, verdicts).change]);
+    const expected = claim!.entries.filter((_, n) => stays(n)).map(({ id }) => id);
+    expect(spool.holdings(100).ranges).to.have.length(30);
+    expect(await ids(spool)).to.deep.equal(expected);
+    expect(await ids(await make())).to.deep.equal(expected);
+  });
+
   it('takes out what is past its time in short steps', async () => {
     const spool = await make(new FakeClock(1_000));
     for (let n = 0; n < 100; n += 1) await commitChanges(store, [spool.stage(sampleEntries(30, { expiresAt: 2_000 }))]);

@@ -1,8 +1,17 @@
 import type { Lane } from '@backhaul/envelope';
 import { BackhaulError, type Clock, newId, type Random, toBackhaulError } from '@backhaul/runtime';
-import { type Change, joinChanges, type Numbering, type Removed, type Spool, type SpoolEntry } from '@backhaul/spool';
+import {
+  type Change,
+  joinChanges,
+  type Numbering,
+  type Removed,
+  type Spool,
+  type SpoolEntry,
+  stagedChange,
+} from '@backhaul/spool';
 import { type Draft, entryOf } from './draft.ts';
 import { receiptDrafts, tombstonesOf } from './receipts.ts';
+import { WaitingAccounts } from './waiting-accounts.ts';
 
 export interface Placed {
   readonly id: string;
@@ -41,9 +50,12 @@ interface StageOptions {
  */
 export class Outbox {
   readonly #options: OutboxOptions;
+  readonly #accounts: WaitingAccounts;
 
   constructor(options: OutboxOptions) {
     this.#options = options;
+    const { self, numbering, spool } = options;
+    this.#accounts = new WaitingAccounts({ self, numbering, spool, newKey: () => `account/${this.newId()}` });
   }
 
   get epoch(): string {
@@ -107,11 +119,25 @@ export class Outbox {
   #account(removed: readonly Removed[], next: Map<Lane, number>): readonly Change[] {
     if (removed.length === 0) return [];
     const entries: SpoolEntry[] = [];
-    for (const draft of receiptDrafts(tombstonesOf(removed, this.#options.self)))
-      this.#write(draft, next, entries, true);
+    const byLane = Map.groupBy(tombstonesOf(removed, this.#options.self), ({ lane }) => lane);
+    const accounts = [...byLane].map(([lane, tombstones]) => this.#accounts.compose(lane, tombstones));
+    for (const { tombstones, key } of accounts) {
+      const from = entries.length;
+      for (const draft of receiptDrafts(tombstones)) this.#write(draft, next, entries, true);
+      if (key !== undefined)
+        for (let at = from; at < entries.length; at += 1) entries[at] = { ...entries[at]!, supersedeKey: key };
+    }
     const told = this.#options.onRemoved?.(removed) ?? [];
     if (entries.length === 0) return told;
-    return [this.#options.spool.stage(entries, { inPlace: true }), ...told];
+    const stored = this.#options.spool.stage(entries, { inPlace: true });
+    const remembered = stagedChange(
+      () => stored.ops,
+      () => {
+        stored.applied();
+        this.#accounts.written(accounts, entries);
+      },
+    );
+    return [remembered, ...told];
   }
 
   #numberAll(next: ReadonlyMap<Lane, number>): Change[] {

@@ -16,7 +16,12 @@ export function receiptDrafts(tombstones: readonly Tombstone[]): Draft[] {
  */
 export function tombstonesOf(removed: readonly Removed[], self: string): Tombstone[] {
   const told = removed.filter((one) => !isRefusedReceipt(one, self));
-  return joinTombstones(told.map((one) => tombstone(one, self)).toSorted(byPlace));
+  return inOrder(told.map((one) => tombstone(one, self)));
+}
+
+/** Sorted, and neighbours as ranges. */
+export function inOrder(tombstones: readonly Tombstone[]): Tombstone[] {
+  return joinTombstones(tombstones.toSorted(byPlace));
 }
 
 function isRefusedReceipt({ entry, reason }: Removed, self: string): boolean {
