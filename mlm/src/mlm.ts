@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import type { Holdings } from '@backhaul/envelope';
 import {
   AdminListener,
   type Clock,
@@ -11,12 +10,11 @@ import {
   VERSION,
 } from '@backhaul/runtime';
 import { LevelStore, type Removed } from '@backhaul/spool';
-import { Heartbeat, KnownNumbers, RelayListener, renewEpochIfRestored, Uplink } from '@backhaul/transport';
+import { Heartbeat, KnownNumbers, RelayListener, renewEpochIfRestored, StoreReport, Uplink } from '@backhaul/transport';
 import type { MlmConfig } from './config.ts';
 import { type MlmCore, mlmCore } from './mlm-core.ts';
 import { ProgressWatch } from './progress-watch.ts';
 import { type SelfIdentity, selfIdentity, uplinkTls } from './self-identity.ts';
-import { StoreReport } from './store-report.ts';
 
 export interface MlmOptions {
   readonly config: MlmConfig;
@@ -62,7 +60,7 @@ export function mlmParts(options: MlmOptions): MlmParts {
   const { intervalMs } = config.heartbeat;
   const heartbeat = new Heartbeat({
     ...{ self: id, title: `MLM ${VERSION}`, tree: status, connected, outbox: own, numbering, spool, store },
-    holdings: (limit) => spool.holdings(limit) as Holdings,
+    holdings: (limit) => spool.holdings(limit),
     ...{ intervalMs, clock, logger },
   });
   const notify: Heartbeat['notify'] = (id, notice) => heartbeat.notify(id, notice);

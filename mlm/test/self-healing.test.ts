@@ -1,10 +1,9 @@
 import { type EventContent, jsonOf, readContent } from '@backhaul/envelope';
 import { Metrics, silentLogger } from '@backhaul/runtime';
 import { until } from '@backhaul/testkit';
-import { Heartbeat } from '@backhaul/transport';
+import { Heartbeat, StoreReport } from '@backhaul/transport';
 import { expect } from 'chai';
 import { ProgressWatch } from '../src/progress-watch.ts';
-import { StoreReport } from '../src/store-report.ts';
 import { MLM, messages, P1, TestMlm } from './test-mlm.ts';
 
 describe('an MLM looks after itself', () => {

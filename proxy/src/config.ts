@@ -48,7 +48,15 @@ export const proxyConfig = z.strictObject({
     ),
   uplink: z.strictObject(uplinkConfig).prefault({}).describe('sending to the parent'),
   spool: z
-    .strictObject(spoolConfig({ maxBytes: 1024 * 1024 * 1024, maxMessages: 2_000_000 }))
+    .strictObject({
+      ...spoolConfig({ maxBytes: 1024 * 1024 * 1024, maxMessages: 2_000_000 }),
+      integratorShare: z
+        .number()
+        .min(0.01)
+        .max(1)
+        .default(0.75)
+        .describe('part of the spool that one integrator may fill'),
+    })
     .prefault({})
     .describe('the durable queue towards the parent'),
   api: z

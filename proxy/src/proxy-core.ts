@@ -6,6 +6,7 @@ import {
   KnownNumbers,
   Outbox,
   renewEpochIfRestored,
+  StoreReport,
   type UplinkOptions,
   type UplinkStatus,
 } from '@backhaul/transport';
@@ -22,6 +23,8 @@ import { statusTree } from './heartbeat/status-tree.ts';
 import { InstallRunner, type InstallRunnerOptions } from './install/install-runner.ts';
 import type { InstallerClient } from './install/installer-client.ts';
 import { OfferHandler } from './install/offer-handler.ts';
+import { LateRejections } from './notices/late-rejections.ts';
+import { NoticeBoard } from './notices/notice-board.ts';
 import { Expiry } from './outbox/expiry.ts';
 import { proxyMetrics } from './proxy-metrics.ts';
 import { ProxyState } from './proxy-state.ts';
@@ -55,14 +58,22 @@ export function proxyCore(around: ProxySurroundings) {
   const { maxBytes, maxMessages } = config.spool;
   const numbering = new SequenceCounter({ store, random, prefix: 'numbers' });
   const restored = { load: () => renewAfterRestore(config.dataDirectory, { store, numbering, logger }) };
-  const spool = new LaneQueue({ store, clock, prefix: 'spool', maxBytes, maxMessages });
-  const outbox = new Outbox({ self, numbering, spool, clock, random });
+  const share = config.spool.integratorShare;
+  const part = { maxBytes: Math.ceil(maxBytes * share), maxMessages: Math.ceil(maxMessages * share) };
+  const perChild = share < 1 ? part : undefined;
+  const spool = new LaneQueue({ store, clock, prefix: 'spool', maxBytes, maxMessages, perChild });
   const { maxIntegrators, maxInstances } = config.api;
   const directory = new Directory({ self, store, clock, maxIntegrators, maxInstances });
+  const notices = new NoticeBoard({ store, clock });
+  const rejections = new LateRejections({ self, directory, notices, clock });
+  const outbox = new Outbox({
+    ...{ self, numbering, spool, clock, random },
+    onRemoved: (removed) => rejections.ofSpool(removed),
+  });
   const liveness = new Liveness(clock);
   const board = new CommandBoard({ store, clock });
   const seen = new SeenMessages(store);
-  const metrics = proxyMetrics(around.metrics, { spool, store, directory, board, now: clock.now });
+  const metrics = proxyMetrics(around.metrics, { spool, store, directory, board, notices, now: clock.now });
   const runner = new InstallRunner({
     ...{ self, store, outbox, clock, logger, metrics },
     installer: around.installer,
@@ -78,11 +89,15 @@ export function proxyCore(around: ProxySurroundings) {
   const commands = new CommandHandler({ self, directory, board, status, configuration: () => config });
   const offers = new OfferHandler({ self, runner, clock });
   const accept: AcceptContext = { directory, outbox, store, clock };
-  const downward = new Downward({ self, store, outbox, seen, commands, offers, clock, logger, metrics });
+  const downward = new Downward({
+    ...{ self, store, outbox, seen, spool, rejections, commands, offers, clock, logger, metrics },
+  });
   const heartbeat = new Heartbeat({
     ...{ self, title: `proxy ${VERSION}`, tree, outbox, numbering, spool, store, intervalMs, clock, logger },
     connected: () => uplink().connected,
+    holdings: (limit) => spool.holdings(limit),
   });
+  const report = new StoreReport({ store, clock, notify: (id, notice) => heartbeat.notify(id, notice) });
   const known = new KnownNumbers({ self, numbering });
   const renewing = { self, numbering, known, spool, store, clock, logger };
   /** what an uplink works with, whatever network it sends over */
@@ -99,6 +114,7 @@ export function proxyCore(around: ProxySurroundings) {
       directory,
       liveness,
       board,
+      notices,
       seen,
       metrics,
       runner,
@@ -108,7 +124,7 @@ export function proxyCore(around: ProxySurroundings) {
       heartbeat,
     },
     registrar: new Registrar({ directory, outbox, store }),
-    state: new ProxyState(store, [numbering, restored, spool, directory, board, seen, runner], logger),
-    timers: [new Expiry({ spool, outbox, board, store, clock, logger, metrics }), heartbeat],
+    state: new ProxyState(store, [numbering, restored, spool, directory, board, notices, seen, runner], logger),
+    timers: [new Expiry({ spool, outbox, board, store, clock, logger, metrics }), heartbeat, report],
   };
 }

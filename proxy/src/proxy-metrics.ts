@@ -2,6 +2,7 @@ import type { Metrics } from '@backhaul/runtime';
 import type { Spool, Store } from '@backhaul/spool';
 import type { Directory } from './directory/directory.ts';
 import type { CommandBoard } from './downward/command-board.ts';
+import type { NoticeBoard } from './notices/notice-board.ts';
 
 export type ProxyMetrics = ReturnType<typeof proxyMetrics>;
 
@@ -10,11 +11,12 @@ interface Measured {
   readonly store: Store;
   readonly directory: Directory;
   readonly board: CommandBoard;
+  readonly notices: NoticeBoard;
   readonly now: () => number;
 }
 
 /** What a proxy counts, beside what its uplink counts. Labels are of small, fixed sets. */
-export function proxyMetrics(metrics: Metrics, { spool, store, directory, board, now }: Measured) {
+export function proxyMetrics(metrics: Metrics, { spool, store, directory, board, notices, now }: Measured) {
   metrics.gauge('spool_messages', 'messages waiting for the parent', () => spool.depth().messages);
   metrics.gauge('spool_bytes', 'bytes waiting for the parent', () => spool.depth().bytes);
   metrics.gauge(
@@ -28,6 +30,7 @@ export function proxyMetrics(metrics: Metrics, { spool, store, directory, board,
   metrics.gauge('integrators', 'integrators registered', () => directory.integrators().length);
   metrics.gauge('support_instances', 'support instances registered', () => directory.instances().length);
   metrics.gauge('commands_pending', 'commands waiting for an integrator', () => board.size);
+  metrics.gauge('integrator_notices', 'late rejections kept for integrators', () => notices.size);
   return {
     accepted: metrics.counter('accepted_total', 'messages accepted from integrators', ['kind']),
     refused: metrics.counter('refused_total', 'messages of integrators refused', ['code']),

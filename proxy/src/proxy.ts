@@ -54,7 +54,7 @@ export function buildProxy(options: ProxyOptions): Proxy {
   const uplink = makeUplink(options, core, registry);
   const ready = () => readiness(store, uplink);
   const admin = new AdminListener({ ...config.admin, metrics: registry, version: VERSION, logger, ready });
-  const { accept, liveness, board, metrics, registrar, status } = core;
+  const { accept, liveness, board, notices, metrics, registrar, status } = core;
   const { maxRequestBytes, maxConnections } = config.api;
   const children = { clock, random, logger };
   return {
@@ -64,7 +64,7 @@ export function buildProxy(options: ProxyOptions): Proxy {
       core.runner,
       ...core.timers,
       new IntegratorApi({
-        ...{ socketPath, accept, registrar, liveness, board, metrics, status, clock, logger },
+        ...{ socketPath, accept, registrar, liveness, board, notices, metrics, status, clock, logger },
         ...{ maxRequestBytes, maxConnections },
       }),
       ...config.integrators.map((integrator) => integratorProcess(integrator, socketPath, children)),

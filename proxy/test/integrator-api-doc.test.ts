@@ -4,7 +4,7 @@ import { jsonData } from '@backhaul/envelope';
 import { ERRORS } from '@backhaul/runtime';
 import { leakCheck, need, temporaryDirectory } from '@backhaul/testkit';
 import { expect } from 'chai';
-import { TestParent } from './support/test-parent.ts';
+import { PARENT, TestParent } from './support/test-parent.ts';
 import { TestProxy } from './support/test-proxy.ts';
 
 const PAGE = readFileSync(new URL('../../docs/integrator-api.md', import.meta.url), 'utf8');
@@ -46,8 +46,14 @@ describe('docs/integrator-api.md', () => {
             destination: { kind: 'component', id: instance!.header.instance! },
           }),
         );
+        const lost = parent.waitFor('x-rack-watch', 'link').then(([event]) => {
+          const { id, class: cls, subclass, instance, eventKey } = event!.header;
+          const item = { id, class: cls, subclass, instance, eventKey, reason: 'evicted', by: PARENT, at: Date.now() };
+          return parent.send('infrastructure', 'rejection', jsonData({ items: [item] }));
+        });
         outputs = await run(examples, { SOCKET: proxy.socketPath }, folder.path);
         await command;
+        await lost;
         await parent.waitFor('command', 'get-status', 2);
       } finally {
         await folder.remove();
@@ -73,7 +79,7 @@ describe('docs/integrator-api.md', () => {
   });
 
   it('shows every route there is', () => {
-    const files = ['registration', 'command', 'integrator'].map(
+    const files = ['registration', 'command', 'notice', 'integrator'].map(
       (name) => new URL(`../src/api/${name}-routes.ts`, import.meta.url),
     );
     const routes = files.map((file) => readFileSync(file, 'utf8')).join('');

@@ -269,7 +269,9 @@ function describeApi(): void {
 
 function describePressure(): void {
   it('answers 503 with Retry-After when the spool is full, and has accepted nothing', async () => {
-    const proxy = await TestProxy.start({ settings: { spool: { maxBytes: 200_000, maxMessages: 1000 } } });
+    const proxy = await TestProxy.start({
+      settings: { spool: { maxBytes: 200_000, maxMessages: 1000, integratorShare: 1 } },
+    });
     try {
       const { instance } = await proxy.register();
       let answer = await proxy.post('/v1/data', sample(instance));
@@ -291,7 +293,7 @@ function describePressure(): void {
     await parent.hangUp();
     const proxy = await TestProxy.start({
       parent: { url: 'http://127.0.0.1:9' } as TestParent,
-      settings: { spool: { maxBytes: 200_000, maxMessages: 1000 } },
+      settings: { spool: { maxBytes: 200_000, maxMessages: 1000, integratorShare: 1 } },
     });
     try {
       const { instance } = await proxy.register();

@@ -17,6 +17,7 @@ export * from './outbox/known-numbers.ts';
 export * from './outbox/outbox.ts';
 export { receiptDrafts, tombstonesOf } from './outbox/receipts.ts';
 export { renewEpochIfRestored } from './outbox/renew-epoch.ts';
+export * from './outbox/store-report.ts';
 export { readAnswer } from './parent-answer.ts';
 export * from './parent-connection.ts';
 export { refusalAnswer } from './refusal.ts';

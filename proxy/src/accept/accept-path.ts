@@ -135,11 +135,19 @@ function draftOf(submission: Submission, directory: Directory, now: number, trac
     lane: (submission.precedence as Lane | undefined) ?? lane,
     persistent: submission.persistent ?? true,
     instance: instance.id,
+    via: instance.integrator,
+    supersedeKey: supersedeKeyOf(submission, instance),
     sourceType: instance.platform,
     ...(submission.expiresInMs === undefined ? {} : { expiresInMs: submission.expiresInMs }),
     ...(eventKey === undefined ? {} : { eventKey }),
     ...(traceparent === undefined ? {} : { traceparent }),
   };
+}
+
+/** Of one instance only: `s17/link-state`. */
+function supersedeKeyOf(submission: Submission, { id }: InstanceRecord): string | undefined {
+  if (submission.kind !== 'data' || submission.supersedeKey === undefined) return undefined;
+  return `${id.slice(id.lastIndexOf('.') + 1)}/${submission.supersedeKey}`;
 }
 
 function contentOf(submission: Submission, now: number): Content {

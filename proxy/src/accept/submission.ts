@@ -65,6 +65,11 @@ const eventSubmission = z.strictObject({
 const dataSubmission = z.strictObject({
   ...common,
   eventId: z.string().min(1).max(256).optional(),
+  /** a newer message of this instance and class with the same key takes the place of one that still waits */
+  supersedeKey: z
+    .string()
+    .regex(/^[A-Za-z0-9._:/-]{1,32}$/)
+    .optional(),
   data: z.unknown().optional(),
   content: payload.content,
 });

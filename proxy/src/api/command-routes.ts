@@ -3,6 +3,7 @@ import { commitChanges } from '@backhaul/spool';
 import type { Response, Router } from 'express';
 import type { CommandBoard, PendingCommand } from '../downward/command-board.ts';
 import { answerDraft } from '../downward/command-handler.ts';
+import { goneSignal } from './gone-signal.ts';
 import type { IntegratorRoutesOptions } from './integrator-routes.ts';
 import { mustKnowIntegrator } from './registration-routes.ts';
 import { commandQuery, commandResponseRequest, readBody, readQuery } from './requests.ts';
@@ -23,16 +24,10 @@ export function commandRoutes(router: Router, { accept, board, liveness, stoppin
     const command = board.pending(request.params.id);
     if (command === undefined)
       throw new BackhaulError('BH-E-NOT-FOUND', { detail: 'no such command waits for an answer' });
-    const up = accept.outbox.stage([answerDraft({ header: command }, answer)]).changes;
-    await commitChanges(accept.store, [board.stageRemove(command.id), ...up]); // it goes up and leaves the board in one
+    const up = accept.outbox.stageAll([answerDraft({ header: command }, answer)], [], { receipts: true });
+    await commitChanges(accept.store, [board.stageAnswered(command, answer), ...up]); // it goes up and leaves the board in one
     response.status(202).json({ id: command.id });
   });
-}
-
-function goneSignal(response: Response): AbortSignal {
-  const gone = new AbortController();
-  response.once('close', () => gone.abort());
-  return gone.signal;
 }
 
 function sendCommands(response: Response, commands: readonly PendingCommand[], board: CommandBoard): void {

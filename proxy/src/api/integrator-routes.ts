@@ -3,9 +3,11 @@ import type { AcceptContext } from '../accept/accept-path.ts';
 import type { Liveness } from '../directory/liveness.ts';
 import type { Registrar } from '../directory/registrar.ts';
 import type { CommandBoard } from '../downward/command-board.ts';
+import type { NoticeBoard } from '../notices/notice-board.ts';
 import type { ProxyMetrics } from '../proxy-metrics.ts';
 import { commandRoutes } from './command-routes.ts';
 import { messageRoutes } from './message-routes.ts';
+import { noticeRoutes } from './notice-routes.ts';
 import { registrationRoutes } from './registration-routes.ts';
 
 export interface IntegratorRoutesOptions {
@@ -13,6 +15,7 @@ export interface IntegratorRoutesOptions {
   readonly registrar: Registrar;
   readonly liveness: Liveness;
   readonly board: CommandBoard;
+  readonly notices: NoticeBoard;
   readonly metrics: ProxyMetrics;
   readonly status: () => unknown;
   /** aborts when the API stops: long polls end */
@@ -20,7 +23,7 @@ export interface IntegratorRoutesOptions {
 }
 
 /** Everything an integrator may ask, documented in docs/integrator-api.md. */
-const ROUTES = [registrationRoutes, messageRoutes, commandRoutes, statusRoute] as const;
+const ROUTES = [registrationRoutes, messageRoutes, commandRoutes, noticeRoutes, statusRoute] as const;
 
 export function integratorRoutes(options: IntegratorRoutesOptions): Router {
   const router = Router({ strict: true, caseSensitive: true });

@@ -33,6 +33,13 @@ export const commandQuery = z.strictObject({
   wait: z.coerce.number().int().min(0).max(LONGEST_WAIT_SECONDS).default(0),
 });
 
+/** `GET /v1/notices` */
+export const noticeQuery = z.strictObject({
+  integrator: name(),
+  after: z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER).default(0),
+  wait: z.coerce.number().int().min(0).max(LONGEST_WAIT_SECONDS).default(0),
+});
+
 /** `GET /v1/instances` */
 export const instanceQuery = z.strictObject({
   integrator: name().optional(),

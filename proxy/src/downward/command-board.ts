@@ -1,8 +1,14 @@
 import { BackhaulError, type Clock } from '@backhaul/runtime';
 import type { Change, Store } from '@backhaul/spool';
+import type { Answer } from './command-handler.ts';
 
 const PREFIX = 'command/';
+const ANSWERED = 'answered/';
 const MAX_PENDING = 1_000;
+/** First results remembered by event key, so that the same command by another path is answered with it; the oldest makes room. */
+const REMEMBERED = 1_000;
+/** A result larger than this is remembered without its data. */
+const REMEMBERED_BYTES = 16 * 1024;
 /** A command that was handed out and not answered is handed out again after this long. */
 const HANDED_OUT_MS = 60_000;
 const RETRY_MS = 10_000;
@@ -17,8 +23,16 @@ export interface PendingCommand {
   /** the command */
   readonly subclass: string;
   readonly parameters: unknown;
+  /** names the command itself, whichever path it came by */
+  readonly eventKey?: string;
   /** wall ms here */
   readonly expiresAt?: number;
+}
+
+export interface FirstResult extends Answer {
+  readonly eventKey: string;
+  /** of the message that was answered: these sort in the order of time */
+  readonly id: string;
 }
 
 /**
@@ -29,6 +43,7 @@ export class CommandBoard {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #pending = new Map<string, PendingCommand>();
+  readonly #answered = new Map<string, FirstResult>();
   readonly #handedOut = new Map<string, number>();
   readonly #waiting = new Set<() => void>();
 
@@ -40,6 +55,11 @@ export class CommandBoard {
   async load(): Promise<void> {
     this.#pending.clear();
     this.#handedOut.clear();
+    this.#answered.clear();
+    for await (const [, value] of this.#store.scan(ANSWERED)) {
+      const result = JSON.parse(Buffer.from(value).toString()) as FirstResult;
+      this.#answered.set(result.eventKey, result);
+    }
     for await (const [, value] of this.#store.scan(PREFIX)) {
       const command = JSON.parse(Buffer.from(value).toString()) as PendingCommand;
       this.#pending.set(command.id, command);
@@ -62,6 +82,38 @@ export class CommandBoard {
       applied: () => {
         this.#pending.set(command.id, command);
         for (const wake of this.#waiting) wake();
+      },
+    };
+  }
+
+  /** The same command that came by another path and waits still. */
+  pendingTwin(eventKey: string | undefined): PendingCommand | undefined {
+    if (eventKey === undefined) return undefined;
+    return this.#pending.values().find((command) => command.eventKey === eventKey);
+  }
+
+  /** What the same command was answered with when it came by another path. */
+  firstResult(eventKey: string | undefined): FirstResult | undefined {
+    return eventKey === undefined ? undefined : this.#answered.get(eventKey);
+  }
+
+  /** It leaves, and its first result is remembered. */
+  stageAnswered(command: PendingCommand, answer: Answer): Change {
+    const removed = this.stageRemove(command.id);
+    const { id, eventKey } = command;
+    if (eventKey === undefined || this.#answered.has(eventKey)) return removed;
+    const result = bounded({ ...answer, id, eventKey });
+    const oldest = this.#answered.size < REMEMBERED ? undefined : this.#answered.values().next().value;
+    return {
+      ops: [
+        ...removed.ops,
+        { type: 'put', key: `${ANSWERED}${id}`, value: Buffer.from(JSON.stringify(result)) },
+        ...(oldest === undefined ? [] : [{ type: 'del', key: `${ANSWERED}${oldest.id}` } as const]),
+      ],
+      applied: () => {
+        removed.applied();
+        if (oldest !== undefined) this.#answered.delete(oldest.eventKey);
+        this.#answered.set(eventKey, result);
       },
     };
   }
@@ -118,4 +170,10 @@ export class CommandBoard {
     await this.#clock.sleep(waitMs, AbortSignal.any([signal, woken.signal]));
     this.#waiting.delete(wake);
   }
+}
+
+function bounded(result: FirstResult): FirstResult {
+  if (JSON.stringify(result).length <= REMEMBERED_BYTES) return result;
+  const { data: _, ...rest } = result;
+  return rest;
 }

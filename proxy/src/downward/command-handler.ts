@@ -10,7 +10,7 @@ import {
 import { BackhaulError, toBackhaulError } from '@backhaul/runtime';
 import { type Draft, written } from '@backhaul/transport';
 import type { Directory } from '../directory/directory.ts';
-import type { CommandBoard } from './command-board.ts';
+import type { CommandBoard, FirstResult } from './command-board.ts';
 import type { Effect } from './effect.ts';
 
 export interface CommandHandlerOptions {
@@ -72,9 +72,16 @@ export class CommandHandler {
     const record = this.#options.directory.instance(instance);
     if (record === undefined)
       throw new BackhaulError('BH-E-TARGET', { detail: `${instance} is not registered at this proxy` });
-    const { id, class: cls, subclass } = message.header;
+    const { id, class: cls, subclass, eventKey } = message.header;
+    const first = this.#options.board.firstResult(eventKey);
+    if (first !== undefined) return { drafts: [answerDraft(message, resultOf(first))], changes: [] };
+    if (this.#options.board.pendingTwin(eventKey) !== undefined) {
+      const text = `handed to ${record.integrator} already: it came by another path before`;
+      return { drafts: [answerDraft(message, { status: 'accepted', text })], changes: [] };
+    }
     const added = this.#options.board.stageAdd({
       ...{ id, integrator: record.integrator, instance, class: cls, subclass, parameters: parameters ?? {} },
+      ...(eventKey === undefined ? {} : { eventKey }),
       ...(expiresAt === undefined ? {} : { expiresAt }),
     });
     return {
@@ -82,6 +89,10 @@ export class CommandHandler {
       changes: [added],
     };
   }
+}
+
+function resultOf({ id: _id, eventKey: _eventKey, ...answer }: FirstResult): Answer {
+  return answer;
 }
 
 export interface Answer {

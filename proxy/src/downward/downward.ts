@@ -1,8 +1,15 @@
-import { expiryHere, type Message } from '@backhaul/envelope';
+import { expiryHere, type Header, type Message } from '@backhaul/envelope';
 import { isAtOrBelow } from '@backhaul/identity';
 import { BackhaulError, type Clock, type Logger, toBackhaulError } from '@backhaul/runtime';
-import { commitChanges, type Store } from '@backhaul/spool';
-import type { DownwardHandler, Outbox } from '@backhaul/transport';
+import { commitChanges, type Spool, type Store } from '@backhaul/spool';
+import {
+  type DownwardHandler,
+  isDeadLetterCommand,
+  type Outbox,
+  type PreparedAnswer,
+  prepareDeadLetterCommand,
+} from '@backhaul/transport';
+import type { LateRejections } from '../notices/late-rejections.ts';
 import type { ProxyMetrics } from '../proxy-metrics.ts';
 import { answerDraft, type CommandHandler, refusal } from './command-handler.ts';
 import type { Effect } from './effect.ts';
@@ -14,6 +21,8 @@ export interface DownwardOptions {
   readonly outbox: Outbox;
   readonly seen: SeenMessages;
   readonly commands: CommandHandler;
+  readonly spool: Spool;
+  readonly rejections: LateRejections;
   readonly offers: { handle(message: Message, expiresAt: number | undefined): Effect };
   readonly clock: Clock;
   readonly logger: Logger;
@@ -25,12 +34,16 @@ interface Arrival {
   readonly message: Message;
   readonly now: number;
   readonly expiresAt: number | undefined;
+  /** what was read beforehand for commands about dead letters, by message */
+  readonly letters: ReadonlyMap<string, PreparedAnswer>;
+  /** dead letters that commands of this page have taken */
+  readonly taken: Set<number>;
 }
 
 type Step = (options: DownwardOptions, arrival: Arrival) => Effect | undefined;
 
 /** The way of a message from above: a step that throws has it refused, the first with an effect ends it. */
-export const DOWNWARD_STEPS = [checkTarget, checkExpiry, doCommand, takeOffer] as const;
+export const DOWNWARD_STEPS = [checkTarget, checkExpiry, noteRejection, actOnDeadLetter, doCommand, takeOffer] as const;
 
 /** Takes what the parent has for this proxy: effects, answers, ids and the mailbox mark in one commit [B3]. */
 export class Downward implements DownwardHandler {
@@ -47,9 +60,15 @@ export class Downward implements DownwardHandler {
   /** Everything up to the commit stands in one tick; the poll after it acknowledges [B2]. */
   async receive(messages: readonly Message[], mailbox: MailboxMark): Promise<void> {
     const { store, outbox, seen, logger } = this.#options;
+    const letters = await this.#readDeadLetters(messages);
     const fresh = unique(messages).filter(({ header }) => !seen.has(header.id));
-    const effects = fresh.map((message) => this.#effect(message));
-    const staged = outbox.stage(effects.flatMap(({ drafts }) => drafts));
+    const taken = new Set<number>();
+    const effects = fresh.map((message) => this.#effect(message, { letters, taken }));
+    // an answer is an account: a full spool does not hold up what comes from above
+    const staged = outbox.stage(
+      effects.flatMap(({ drafts }) => drafts),
+      { receipts: true },
+    );
     for (const result of staged.results)
       if (result instanceof BackhaulError) logger.error({ error: result }, 'an answer could not be written');
     const ids = fresh.map(({ header }) => header.id);
@@ -59,7 +78,17 @@ export class Downward implements DownwardHandler {
     for (const { after } of effects) after?.();
   }
 
-  #effect(message: Message): Effect {
+  /** The steps decide in one tick, so what a command asks of the store is read before. */
+  async #readDeadLetters(messages: readonly Message[]): Promise<ReadonlyMap<string, PreparedAnswer>> {
+    const { spool, self } = this.#options;
+    const asked = messages.filter(({ header }) => isDeadLetterCommand(header) && isForSelf(header, self));
+    const answers = asked.map(
+      async (message) => [message.header.id, await prepareDeadLetterCommand(spool, message)] as const,
+    );
+    return new Map(await Promise.all(answers));
+  }
+
+  #effect(message: Message, page: Pick<Arrival, 'letters' | 'taken'>): Effect {
     const { header } = message;
     this.#options.logger.info(
       { id: header.id, class: header.class, subclass: header.subclass },
@@ -67,7 +96,7 @@ export class Downward implements DownwardHandler {
     );
     try {
       const now = this.#options.clock.now();
-      const arrival = { message, now, expiresAt: expiryHere(header, now) };
+      const arrival = { message, now, expiresAt: expiryHere(header, now), ...page };
       for (const step of DOWNWARD_STEPS as readonly Step[]) {
         const effect = step(this.#options, arrival);
         if (effect !== undefined) return effect;
@@ -107,6 +136,26 @@ function checkTarget({ self }: DownwardOptions, { message }: Arrival): undefined
 
 function checkExpiry(_options: DownwardOptions, { now, expiresAt }: Arrival): undefined {
   if (expiresAt !== undefined && expiresAt <= now) throw new BackhaulError('BH-E-EXPIRED');
+}
+
+function noteRejection({ rejections }: DownwardOptions, { message }: Arrival): Effect | undefined {
+  const { class: cls, subclass } = message.header;
+  return cls === 'infrastructure' && subclass === 'rejection' ? rejections.ofParent(message.body) : undefined;
+}
+
+/** Only ever of this proxy's own spool. */
+function actOnDeadLetter(_options: DownwardOptions, { message, letters, taken }: Arrival): Effect | undefined {
+  const answer = letters.get(message.header.id)?.(taken);
+  if (answer === undefined) return undefined;
+  const { result, ...outcome } = answer.outcome;
+  const data = result === undefined ? {} : { data: result };
+  return { drafts: [...answer.drafts, answerDraft(message, { ...outcome, ...data })], changes: answer.changes };
+}
+
+/** Not for a support instance, which an integrator answers for. */
+function isForSelf({ destination, instance }: Header, self: string): boolean {
+  const target = destination?.kind === 'component' ? destination.id : self;
+  return target === self && instance === undefined;
 }
 
 function doCommand({ commands }: DownwardOptions, { message, expiresAt }: Arrival): Effect | undefined {

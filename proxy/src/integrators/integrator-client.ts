@@ -4,6 +4,8 @@ import { Agent, request } from 'undici';
 const ATTEMPTS = 8;
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 15_000;
+/** Commands whose answers are remembered. */
+const REMEMBERED = 1_000;
 const ANSWER_TIMEOUT_MS = 60_000;
 
 export interface IntegratorCommand {
@@ -11,6 +13,21 @@ export interface IntegratorCommand {
   readonly command: string;
   readonly instance: string;
   readonly parameters: unknown;
+}
+
+export interface IntegratorNotice {
+  readonly number: number;
+  /** of the message that was lost */
+  readonly id: string;
+  readonly class: string;
+  readonly subclass: string;
+  readonly instance?: string;
+  readonly eventKey?: string;
+  readonly reason: string;
+  readonly code?: string;
+  /** which component, and when by its clock */
+  readonly by: string;
+  readonly at: number;
 }
 
 export interface CommandAnswer {
@@ -27,6 +44,8 @@ export class IntegratorClient {
   readonly #agent: Agent;
   readonly #clock: Clock;
   readonly #signal: AbortSignal;
+  /** answers given, by command */
+  readonly #done = new Map<string, CommandAnswer>();
 
   constructor(options: { socketPath: string; clock: Clock; signal: AbortSignal }) {
     this.#agent = new Agent({
@@ -67,13 +86,30 @@ export class IntegratorClient {
     await this.#send('POST', '/v1/heartbeats', { integrator, instances });
   }
 
-  /** Waits up to `waitSeconds` for commands to this integrator's instances. */
+  /** Waits up to `waitSeconds` for commands to this integrator's instances; those that were done already are only answered again. */
   async commands(integrator: string, waitSeconds: number): Promise<readonly IntegratorCommand[]> {
     const path = `/v1/commands?integrator=${encodeURIComponent(integrator)}&wait=${waitSeconds}`;
-    return ((await this.#send('GET', path)) as { commands: IntegratorCommand[] }).commands;
+    const { commands } = (await this.#send('GET', path)) as { commands: IntegratorCommand[] };
+    const fresh = commands.filter(({ id }) => !this.#done.has(id));
+    for (const { id } of commands) if (this.#done.has(id)) await this.#tell(id, this.#done.get(id)!);
+    return fresh;
   }
 
+  /** What became of this integrator's messages after they were accepted; `after`: the last number seen. */
+  async notices(integrator: string, after: number, waitSeconds: number): Promise<readonly IntegratorNotice[]> {
+    const path = `/v1/notices?integrator=${encodeURIComponent(integrator)}&after=${after}&wait=${waitSeconds}`;
+    return ((await this.#send('GET', path)) as { notices: IntegratorNotice[] }).notices;
+  }
+
+  /** The answer is remembered: a command that comes again because it got lost is answered with it, and not done twice. */
   async answer(commandId: string, answer: CommandAnswer): Promise<void> {
+    this.#done.delete(commandId);
+    if (this.#done.size >= REMEMBERED) this.#done.delete(this.#done.keys().next().value!);
+    this.#done.set(commandId, answer);
+    await this.#tell(commandId, answer);
+  }
+
+  async #tell(commandId: string, answer: CommandAnswer): Promise<void> {
     await this.#send('POST', `/v1/commands/${encodeURIComponent(commandId)}/response`, answer);
   }
 

@@ -59,13 +59,9 @@ export class Expiry implements Component {
     const { board, outbox, store, clock } = this.#options;
     const expired = board.expired(clock.now());
     if (expired.length === 0) return;
-    const answers = expired.map((command) =>
-      answerDraft(
-        { header: command },
-        { status: 'expired', code: 'BH-E-EXPIRED', text: 'no integrator answered in time' },
-      ),
-    );
-    const up = outbox.stage(answers).changes;
-    await commitChanges(store, [...expired.map(({ id }) => board.stageRemove(id)), ...up]);
+    const answer = { status: 'expired', code: 'BH-E-EXPIRED', text: 'no integrator answered in time' } as const;
+    const drafts = expired.map((command) => answerDraft({ header: command }, answer));
+    const up = outbox.stageAll(drafts, [], { receipts: true });
+    await commitChanges(store, [...expired.map((command) => board.stageAnswered(command, answer)), ...up]);
   }
 }

@@ -34,6 +34,8 @@ export interface Draft {
   readonly traceparent?: string | undefined;
   /** names a state of which only the newest counts: this message takes the place of an older one that still waits */
   readonly supersedeKey?: string | undefined;
+  /** whose share of the spool it takes: an integrator of a proxy; the component's own when absent */
+  readonly via?: string | undefined;
 }
 
 /** Where and when a draft becomes a message. */
@@ -66,6 +68,7 @@ export function entryOf(draft: Draft, place: Place): SpoolEntry {
     ...(expiresInMs === undefined ? {} : { expiresAt: now + expiresInMs }),
     persistent: draft.persistent ?? true,
     ...present('supersedeKey', draft.supersedeKey),
+    ...present('via', draft.via),
   };
 }
 

@@ -33,7 +33,7 @@ export interface HeartbeatOptions {
   readonly numbering: Numbering;
   readonly spool: Spool;
   /** what the spool holds, as ranges; nothing when left out */
-  readonly holdings?: (limit: number) => Pick<Holdings, 'ranges' | 'truncated'>;
+  readonly holdings?: (limit: number) => ReturnType<Spool['holdings']>;
   readonly store: Store;
   readonly intervalMs: number;
   readonly clock: Clock;
@@ -125,7 +125,7 @@ export class Heartbeat implements Component {
     this.#heldSomething = held;
     const { epoch } = outbox;
     const own = ALL_LANES.map((lane) => ({ epoch, lane, last: numbering.last(lane) })).filter(({ last }) => last > 0);
-    return writeHoldings({ madeAt: clock.now(), own, ranges, truncated });
+    return writeHoldings({ madeAt: clock.now(), own, ranges: ranges as Holdings['ranges'], truncated });
   }
 
   #notice(eventId: NoticeId, { severity, text, data }: Notice): Draft {

@@ -67,8 +67,8 @@ export class Outbox {
   }
 
   /** Each draft alone. Throws BH-E-SPOOL-FULL for all of them; then nothing was numbered. */
-  stage(drafts: readonly Draft[]): StagedMessages {
-    return this.#stage(drafts, { alone: true });
+  stage(drafts: readonly Draft[], { receipts = false }: { readonly receipts?: boolean } = {}): StagedMessages {
+    return this.#stage(drafts, { alone: true, receipts });
   }
 
   /**

@@ -1,6 +1,6 @@
 import { type Clock, type Component, Repeating } from '@backhaul/runtime';
 import type { Store, StoreFinding } from '@backhaul/spool';
-import type { Heartbeat } from '@backhaul/transport';
+import type { Heartbeat } from './heartbeat.ts';
 
 /** Damage is found at an opening, and when a value is read: it is told within this time. */
 const LOOK_MS = 30_000;
