@@ -55,7 +55,7 @@ async function damageStores(folder: string, order: SuiteOrder): Promise<SuiteRes
   const wholes = await fillStores(folder);
   const tally = new Tally();
   const inspectors = Array.from({ length: WIDTH }, () => new Inspector());
-  const counts = { harmless: 0, reported: 0 };
+  const counts = { harmless: 0, reported: 0, missing: 0, held: 0 };
   const trials = Array.from({ length: order.count }, (_, n) => n * order.shard.of + order.shard.index);
   await inParallel(trials, WIDTH, async (trial, lane) => {
     const dice = seededRandom(order.seed * 1_000_003 + trial);
@@ -64,9 +64,12 @@ async function damageStores(folder: string, order: SuiteOrder): Promise<SuiteRes
     await cp(whole.directory, place, { recursive: true });
     const what = `trial ${trial} of seed ${order.seed}: ${await damage(place, dice)}`;
     const inspection = await inspectors[lane]!.inspect(place);
-    const judgement = new Account().hear(whole.lines).judge(inspection.contents);
+    const account = new Account().hear(whole.lines);
+    const judgement = account.judge(inspection.contents);
     tally.fault();
     tally.damaged(what, inspection, judgement);
+    counts.missing += judgement?.lost.length ?? 0;
+    if (inspection.findings.length > 0) counts.held += Object.keys(account.certain).length;
     if (inspection.findings.length > 0) counts.reported += 1;
     else if (judgement === undefined) counts.harmless += 1;
     await rm(place, { recursive: true });
@@ -75,6 +78,8 @@ async function damageStores(folder: string, order: SuiteOrder): Promise<SuiteRes
   for (const inspector of inspectors) await inspector.stop();
   const ended = inspectors.reduce((sum, inspector) => sum + inspector.ended, 0);
   tally.notes.push(`${counts.reported} reported, ${counts.harmless} without any effect, ${ended} ended a process`);
+  const share = ((counts.missing / Math.max(1, counts.held)) * 100).toFixed(1);
+  tally.notes.push(`of what the reported stores had held, ${share} % was missing`);
   return tally.result();
 }
 

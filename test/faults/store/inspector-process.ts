@@ -11,6 +11,8 @@ import { Cores } from './cores.ts';
 import type { Inspection } from './inspector.ts';
 
 const TRIES = 3;
+/** A recovery takes as long as a disk does; it is given five seconds. */
+const LOOKS = 1_000;
 
 async function inspect(directory: string): Promise<Inspection> {
   const cores = new Cores(directory);
@@ -47,7 +49,8 @@ async function goOn({ store, up }: Cores): Promise<void> {
     } catch (error) {
       if (left === 0 || (error as { retryable?: boolean }).retryable !== true) throw error;
     }
-    while (store.state === 'recovering') await systemClock.sleep(1);
+    for (let look = 0; look < LOOKS && !(store.state === 'open' && store.accepting); look += 1)
+      await systemClock.sleep(5);
   }
 }
 

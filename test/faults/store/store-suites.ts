@@ -4,6 +4,7 @@ import { crashStates, syncLeftOut } from './crash-states.ts';
 import { fullDisk } from './full-disk.ts';
 import { errorAtEveryOperation, killAtEveryOperation } from './io-faults.ts';
 import { storePowerCuts } from './power-cut.ts';
+import { sqliteCorruption } from './sqlite-corruption.ts';
 
 /** Faults on bare stores, without a network. */
 export const STORE_SUITES: readonly FaultSuite[] = [
@@ -14,4 +15,5 @@ export const STORE_SUITES: readonly FaultSuite[] = [
   syncLeftOut,
   storePowerCuts,
   corruption,
+  sqliteCorruption,
 ];
