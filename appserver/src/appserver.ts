@@ -93,6 +93,7 @@ export class Appserver {
         commandPathAfterMs: config.commandPathAfterMs,
         startedAt: clock.now(),
       },
+      ledgerGraceMs: config.ledger.graceMs,
       sitePackages: this.#sitePackages(),
       openApi: () => (description ??= openApiOf(routes)),
     };

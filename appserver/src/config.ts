@@ -57,6 +57,16 @@ export const appserverConfig = z.strictObject({
     .prefault({})
     .describe('Who should have been heard and was not'),
   notifications: notificationConfig.prefault({}).describe('Who is told of what, outside of this program'),
+  ledger: z
+    .strictObject({
+      graceMs: z
+        .int()
+        .min(0)
+        .default(300_000)
+        .describe('What is missing is called unexplained when every hop has told for so long that it does not hold it'),
+    })
+    .prefault({})
+    .describe('Account of every message'),
   mailbox: z
     .strictObject({
       maxMessages: z.int().min(1).default(100_000).describe('Messages that may wait for one direct child'),

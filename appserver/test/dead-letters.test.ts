@@ -52,7 +52,9 @@ describe('Dead letters', () => {
   const eaten = async (id: string) =>
     (await test.appserver.database.read('SELECT 1 FROM "eaten" WHERE "id" = ?', [id])).length;
   const line = async (source: Sender) =>
-    (await readLedger(test.queries, source.id, { limit: 500 })).items.find(({ epoch }) => epoch === source.epoch)!;
+    (await readLedger(test.queries, source.id, { limit: 500 }, test.ledgerAround)).items.find(
+      ({ epoch }) => epoch === source.epoch,
+    )!;
   const letters = async (state = 'waiting') => (await test.api('GET', `/dead-letters?state=${state}`)).body.items;
   const letterOf = async (id: string) => (await letters()).find((letter: { id: string }) => letter.id === id);
   /** sends it until it is set aside; the waits told on the way */

@@ -42,7 +42,9 @@ describe('The same event', () => {
   const of = (source: Sender, eventKey: string, subclass = 'one') =>
     source.data({}, { class: 'x-count', subclass, eventKey });
   const line = async (source: Sender) =>
-    (await readLedger(test.queries, source.id, { limit: 500 })).items.find(({ epoch }) => epoch === source.epoch)!;
+    (await readLedger(test.queries, source.id, { limit: 500 }, test.ledgerAround)).items.find(
+      ({ epoch }) => epoch === source.epoch,
+    )!;
   const accepted = async (...messages: ReturnType<typeof of>[]) =>
     expect((await test.accept(mlm, ...messages)).every((verdict) => verdict.accepted)).to.equal(true);
   const isStored = async (id: string) => (await test.api('GET', `/messages/${id}`)).status === 200;

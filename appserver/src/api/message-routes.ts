@@ -40,6 +40,7 @@ const range = z.strictObject({
   rule: z.string().optional(),
   aggregate: z.string().optional(),
   at: z.string().optional(),
+  below: z.string().optional().meta({ description: 'in flight at or below this hop: none has told that it holds it' }),
 });
 
 const ledgerLine = z
@@ -62,7 +63,8 @@ const ledgerLine = z
     revoked: z.int(),
     unknownAfterSend: z.int(),
     duplicate: z.int().meta({ description: 'the same event was told before, by another message' }),
-    unexplained: z.int().meta({ description: 'neither arrived nor explained: on its way, or lost' }),
+    inFlight: z.int().meta({ description: 'given, and still on its way; the ranges say at or below which hop' }),
+    unexplained: z.int().meta({ description: 'given, and nobody on the way has it any more' }),
     ranges: z.array(range).meta({ description: 'the first 200 ranges in order' }),
   })
   .meta({ id: 'LedgerLine' });
@@ -124,9 +126,13 @@ export const messageRoutes: readonly Route[] = [
     query: z.strictObject({ ...pageQuery.shape, source: text.optional() }),
     reply: z.strictObject({
       ...pageOf(ledgerLine).shape,
+      inFlight: z.int().meta({ description: 'over all lines, shown or not' }),
       unexplained: z.int().meta({ description: 'over all lines, shown or not' }),
     }),
-    handle: ({ queries, query }) => readLedger(queries, query.source, query),
+    handle: ({ queries, query, services, now }) =>
+      readLedger(queries, query.source, query, {
+        ...{ tree: services.directory.tree, graceMs: services.ledgerGraceMs, now },
+      }),
   }),
   route({
     ...{

@@ -30,6 +30,8 @@ export interface Services {
   readonly overdueAfterMs: number;
   /** a path to a support instance has so long to accept a command, then the next one is asked too */
   readonly commandPathAfterMs: number;
+  /** how long every hop must have told that it does not hold what is missing */
+  readonly ledgerGraceMs: number;
   /** wall ms */
   readonly startedAt: number;
   openApi(): object;

@@ -1,5 +1,6 @@
 import { TOMBSTONE_REASONS, type TombstoneReason } from '@backhaul/envelope';
 import { type Interval, type Intervals, intersect, subtract } from '../receiver/intervals.ts';
+import type { MissingRange } from './whereabouts.ts';
 
 /** `duplicate` is said here only, never in a receipt: the same event was told before, by the message `aggregate`. */
 export const LEDGER_REASONS = [...TOMBSTONE_REASONS, 'duplicate'] as const;
@@ -56,16 +57,34 @@ export interface Account {
   readonly delivered: Intervals;
   readonly explained: readonly TombstoneRange[];
   /** neither arrived nor explained: still on its way, or lost */
-  readonly missing: Intervals;
+  readonly missing: readonly MissingRange[];
 }
 
-export function account(seen: Intervals, tombstones: readonly TombstoneRange[]): Account {
-  const highest = seen.at(-1)?.last ?? 0;
+/** An interval of what has been seen; the gap before it has been known since `at`. */
+export interface SeenInterval extends Interval {
+  /** wall ms */
+  readonly at: number;
+}
+
+/** `given`: how far the source itself says it has come, and since when that is known here. */
+export function account(
+  seen: readonly SeenInterval[],
+  tombstones: readonly TombstoneRange[],
+  given?: { readonly last: number; readonly at: number },
+): Account {
+  const arrived = seen.at(-1)?.last ?? 0;
+  const highest = Math.max(arrived, given?.last ?? 0);
   const explained = tombstones.toSorted((a, b) => a.first - b.first);
+  const gaps = seen.map(({ first, at }, index) => ({
+    first: (seen[index - 1]?.last ?? 0) + 1,
+    last: first - 1,
+    since: at,
+  }));
+  const tail = { first: arrived + 1, last: highest, since: given?.at ?? 0 };
   return {
     highest,
     delivered: subtract(seen, explained),
     explained,
-    missing: highest === 0 ? [] : subtract([{ first: 1, last: highest }], seen),
+    missing: [...gaps, tail].filter(({ first, last }) => first <= last),
   };
 }

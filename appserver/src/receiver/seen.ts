@@ -25,8 +25,8 @@ export interface Owner {
 }
 
 const DELETE = 'DELETE FROM "seen" WHERE "source" = ? AND "epoch" = ? AND "lane" = ? AND "first" = ?';
-const INSERT = `INSERT INTO "seen" ("source", "epoch", "lane", "first", "last", "customer", "site", "instance", "class")
-  VALUES (?, ?, ?, ?, ?, ?, ?, NULL, NULL)`;
+const INSERT = `INSERT INTO "seen" ("source", "epoch", "lane", "first", "last", "customer", "site", "at", "instance", "class")
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)`;
 const EXTEND = 'UPDATE "seen" SET "last" = ? WHERE "source" = ? AND "epoch" = ? AND "lane" = ? AND "first" = ?';
 
 const EPOCH = `INSERT INTO "epochs" ("source", "epoch", "ordinal", "direct", "firstSeenAt", "customer", "site", "instance", "class")
@@ -189,7 +189,7 @@ export class SeenChanges {
   async add(tx: Transaction, stream: Stream, first: number, last: number, hearing: Hearing): Promise<void> {
     await this.#addEpoch(tx, stream, hearing);
     const addition = add(this.intervals(stream), { first, last });
-    await write(tx, stream, addition, hearing.owner);
+    await write(tx, stream, addition, hearing);
     this.#added.streams.set(keyOf(stream), { stream, set: addition.set });
   }
 
@@ -221,7 +221,7 @@ async function write(
   tx: Transaction,
   stream: Stream,
   { removed, added }: Addition,
-  { customer, site }: Owner,
+  { owner: { customer, site }, at }: Hearing,
 ): Promise<void> {
   const key: SqlRow = [stream.source, stream.epoch, stream.lane];
   const kept = removed.find(({ first }) => first === added.first);
@@ -231,6 +231,6 @@ async function write(
       DELETE,
       gone.map(({ first }) => [...key, first]),
     );
-  if (!kept) await tx.run(INSERT, [[...key, added.first, added.last, customer, site]]);
+  if (!kept) await tx.run(INSERT, [[...key, added.first, added.last, customer, site, at]]);
   else if (kept.last !== added.last) await tx.run(EXTEND, [[added.last, ...key, added.first]]);
 }

@@ -1,6 +1,7 @@
 import { Alarms } from './alarms.ts';
 import { commands } from './commands.ts';
 import { configurationManagement } from './configuration-management.ts';
+import { Holdings } from './holdings.ts';
 import { Installs } from './installs.ts';
 import { inventory } from './inventory.ts';
 import { patchManagement } from './patch-management.ts';
@@ -15,6 +16,7 @@ export function builtInModules(): ServiceModule[] {
     new Alarms(),
     new Installs(),
     new Status(),
+    new Holdings(),
     inventory,
     commands,
     transfers,

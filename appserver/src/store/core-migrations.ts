@@ -103,4 +103,10 @@ export const CORE_MIGRATIONS: readonly Migration[] = [
       `CREATE INDEX "deadLettersByState" ON "deadLetters" ("state", "number")`,
     ],
   },
+  {
+    owner: 'core',
+    version: 4,
+    // since when the interval is there: the gap before it has been known since then
+    statements: (t) => [`ALTER TABLE "seen" ADD COLUMN "at" ${t.integer} NOT NULL DEFAULT 0`],
+  },
 ];

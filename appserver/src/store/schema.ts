@@ -6,6 +6,7 @@ import type { AlarmTables } from '../service-modules/alarms.ts';
 import type { CommandPathTables } from '../service-modules/command-paths.ts';
 import type { CommandTables } from '../service-modules/commands.ts';
 import type { ConfigurationTables } from '../service-modules/configuration-management.ts';
+import type { HoldingsTables } from '../service-modules/holdings.ts';
 import type { InstallTables } from '../service-modules/installs.ts';
 import type { InventoryTables } from '../service-modules/inventory.ts';
 import type { PatchTables } from '../service-modules/patch-management.ts';
@@ -132,7 +133,7 @@ interface CoreTables {
   groupMembers: { groupName: string; component: string };
   messages: MessageRow;
   classTotals: ScopeColumns & { subclass: string; direction: string; messages: number; bytes: number };
-  seen: ScopeColumns & { source: string; epoch: string; lane: number; first: number; last: number };
+  seen: ScopeColumns & { source: string; epoch: string; lane: number; first: number; last: number; at: number };
   epochs: ScopeColumns & { source: string; epoch: string; ordinal: number; direct: number; firstSeenAt: number };
   eventKeys: ScopeColumns & { subclass: string; eventKey: string; messageId: string; receivedAt: number };
   refusals: ScopeColumns & {
@@ -172,6 +173,7 @@ export interface Schema
     CommandPathTables,
     CommandTables,
     ConfigurationTables,
+    HoldingsTables,
     InstallTables,
     InventoryTables,
     NotificationTables,

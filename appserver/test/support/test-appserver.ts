@@ -82,6 +82,11 @@ export class TestAppserver {
     return { identity: identityOf(id, tls().trustDomain), address: '127.0.0.1' };
   }
 
+  get ledgerAround() {
+    const { directory, ledgerGraceMs, clock } = this.appserver.services;
+    return { tree: directory.tree, graceMs: ledgerGraceMs, now: clock.now() };
+  }
+
   /** Hands messages over as the listener does, from `peer`. */
   async accept(peer: string, ...messages: ReturnType<Sender['message']>[]): Promise<readonly Verdict[]> {
     return this.appserver.receiver.accept(this.peer(peer), messages);

@@ -44,20 +44,24 @@ export async function isQuiet({ fleet }: World): Promise<boolean> {
         (values.get('backhaul_mlm_held_messages') ?? 0) +
         (values.get('backhaul_mlm_mailbox_messages') ?? 0),
     );
-    return waiting.every((count) => count === 0) && (await fleet.api<Ledger>('GET', '/ledger')).unexplained === 0;
+    return waiting.every((count) => count === 0) && missing(await fleet.api<Ledger>('GET', '/ledger')) === 0;
   } catch {
     return false;
   }
 }
 
 interface Ledger {
+  readonly inFlight: number;
   readonly unexplained: number;
 }
+
+/** Nothing is under way any more when this is asked: what the ledger calls in flight is missing, too. */
+const missing = ({ inFlight, unexplained }: Ledger): number => inFlight + unexplained;
 
 /** One that does not answer explains nothing. */
 async function readUnexplained({ fleet }: World): Promise<number> {
   try {
-    return (await fleet.api<Ledger>('GET', '/ledger')).unexplained;
+    return missing(await fleet.api<Ledger>('GET', '/ledger'));
   } catch {
     return Number.POSITIVE_INFINITY;
   }

@@ -47,9 +47,11 @@ export class AppserverNode extends SimNode {
     return new ScopedQueries(this.database!.reader, EVERYTHING);
   }
 
-  /** Sequence numbers of a source of which nothing is known; the real ledger says so. */
+  /** Sequence numbers of a source that have neither arrived nor a receipt; the real ledger says so. */
   async unexplained(source: string): Promise<number> {
-    return (await readLedger(this.queries(), source, { limit: 1 } as never)).unexplained;
+    const around = { tree: this.core!.directory.tree, graceMs: 0, now: 0 };
+    const { unexplained, inFlight } = await readLedger(this.queries(), source, { limit: 1 } as never, around);
+    return unexplained + inFlight;
   }
 
   /** `source/epoch/lane` → `first:last:reason …` */

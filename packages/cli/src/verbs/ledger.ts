@@ -16,19 +16,42 @@ const FATES = [
   'revoked',
   'unknownAfterSend',
   'duplicate',
+  'inFlight',
 ] as const;
 const ALWAYS_SHOWN = 3;
-const lane = z.looseObject({ source: z.string(), epoch: z.string(), lane: z.number() });
-const ledgerDocument = z.looseObject({ items: z.array(lane), unexplained: z.number().nullish() });
+const range = z.looseObject({
+  first: z.number(),
+  last: z.number(),
+  fate: z.string(),
+  at: z.string().optional(),
+  below: z.string().optional(),
+  rule: z.string().optional(),
+  aggregate: z.string().optional(),
+});
+const lane = z.looseObject({
+  source: z.string(),
+  epoch: z.string(),
+  lane: z.number(),
+  ranges: z.array(range).optional(),
+});
+const ledgerDocument = z.looseObject({
+  items: z.array(lane),
+  inFlight: z.number().nullish(),
+  unexplained: z.number().nullish(),
+});
 
-/** Exit code 1 when something is missing and nobody has said why. */
+/** Exit code 1 when something is lost: given, not here, and with nobody on the way. What is in flight is no fault. */
 export const ledger: Verb = {
   path: 'ledger',
   summary: 'what became of every message: delivered, merged, filtered, expired … or unexplained',
+  description:
+    'Exit code 1 when something is unexplained: a number was given, it has not arrived, and every hop on its way has told ' +
+    'that it does not have it. In flight is no fault: --ranges says at or below which hop.',
   arguments: [['[source]', 'component ID; all when left out']],
+  options: [['--ranges', 'the ranges of each lane: from, to, what became of them, where and why']],
   connects: true,
-  examples: ['backhaul ledger', 'backhaul ledger c7k2m9qx1.p1 --json'],
-  run: async ({ api, args, width }) => {
+  examples: ['backhaul ledger', 'backhaul ledger c7k2m9qx1.p1 --ranges', 'backhaul ledger c7k2m9qx1.p1 --json'],
+  run: async ({ api, args, options, width }) => {
     const document = await (await api()).get('/ledger', ledgerDocument, { source: args[0] });
     const unexplained = document.unexplained ?? 0;
     const table = renderTable(
@@ -46,10 +69,29 @@ export const ledger: Verb = {
       ],
       width,
     );
-    const text = `${table}\n\nunexplained: ${printable(String(unexplained))}`;
+    const ranges = options.flag('ranges') ? `\n\n${rangeTable(document.items, width)}` : '';
+    const sums = `in flight: ${printable(String(document.inFlight ?? 0))}\nunexplained: ${printable(String(unexplained))}`;
+    const text = `${table}${ranges}\n\n${sums}`;
     return { json: document, text, exitCode: unexplained > 0 ? 1 : 0 };
   },
 };
+
+function rangeTable(items: readonly z.infer<typeof lane>[], width: number | undefined): string {
+  const rows = items.flatMap(({ ranges = [], ...line }) => ranges.map((one) => ({ ...one, ...line })));
+  return renderTable(
+    rows,
+    [
+      { title: 'SOURCE', value: (row) => row.source },
+      { title: 'LANE', value: (row) => row.lane, align: 'right' },
+      { title: 'FROM', value: (row) => row.first, align: 'right' },
+      { title: 'TO', value: (row) => row.last, align: 'right' },
+      { title: 'FATE', value: (row) => row.fate },
+      { title: 'WHERE', value: (row) => row.at ?? (row.below === undefined ? undefined : `below ${row.below}`) },
+      { title: 'WHY', value: (row) => row.rule ?? row.aggregate, flexible: true },
+    ],
+    width,
+  );
+}
 
 function shownFates(items: readonly z.infer<typeof lane>[]): readonly string[] {
   return FATES.filter((fate, index) => index < ALWAYS_SHOWN || items.some((row) => (countOf(row, fate) ?? 0) > 0));
