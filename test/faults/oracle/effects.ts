@@ -1,5 +1,5 @@
 import { DatabaseSync } from 'node:sqlite';
-import { jsonOf, readContent } from '@backhaul/envelope';
+import { type Data, jsonOf, readContent } from '@backhaul/envelope';
 import type { Effect, Explain, Place } from '../../invariants/total-queue.ts';
 import { contentHash } from '../load/journal.ts';
 import { CLASSES } from '../load/messages.ts';
@@ -12,6 +12,8 @@ export interface FarEnd {
   /** answers to commands: the uid is `<command>/<who answered>` */
   readonly answers: readonly Effect[];
   readonly explain: Explain;
+  /** places that came out inside an aggregate, once for each time */
+  readonly merged: readonly Place[];
   /** members whose command has expired by the application server's own word: `<command>/<member>` */
   readonly expired: readonly string[];
 }
@@ -24,6 +26,7 @@ export function readFarEnd(path: string): FarEnd {
       effects: readEffects(database),
       answers: readAnswers(database),
       explain: readReceipts(database),
+      merged: readMerged(database),
       expired: readExpired(database),
     };
   } finally {
@@ -69,35 +72,45 @@ function readExpired(database: DatabaseSync): string[] {
   return rows.map(({ commandId, component }) => `${commandId}/${component}`);
 }
 
+/** The list of its inputs that every aggregate carries [A2]. */
+function readMerged(database: DatabaseSync): Place[] {
+  const { class: name } = CLASSES.sample;
+  const rows = database
+    .prepare(`SELECT "body" FROM "messages" WHERE "direction" = 'up' AND "class" = ? AND "subclass" = 'summary'`)
+    .all(name) as { body: Uint8Array }[];
+  return rows.flatMap(({ body }) => {
+    const { inputs } = jsonOf(readContent(body) as Data) as { inputs: readonly InputRange[] };
+    return inputs.flatMap(({ source, epoch, lane, from, to }) =>
+      Array.from({ length: to - from + 1 }, (_, index) => ({ source, epoch, lane, sequence: from + index })),
+    );
+  });
+}
+
+interface InputRange {
+  readonly source: string;
+  readonly epoch: string;
+  readonly lane: number;
+  readonly from: number;
+  readonly to: number;
+}
+
 interface Receipt {
   readonly first: number;
   readonly last: number;
   readonly reason: string;
-  readonly aggregate: string | null;
 }
 
-/** A merge explains only when the aggregate itself has come [I1]; held is not an end. */
+/** Held is not an end; neither is merged: what is merged has to stand in the aggregate. */
+const NO_END = new Set(['held', 'merged']);
+
 function readReceipts(database: DatabaseSync): Explain {
   const rows = database
-    .prepare(
-      `SELECT "source", "epoch", "lane", "first", "last", "reason", "aggregate" FROM "tombstones" ORDER BY "first"`,
-    )
+    .prepare(`SELECT "source", "epoch", "lane", "first", "last", "reason" FROM "tombstones" ORDER BY "first"`)
     .all() as unknown as (Receipt & { source: string; epoch: string; lane: number })[];
-  const arrived = database.prepare(`SELECT 1 FROM "messages" WHERE "id" = ? LIMIT 1`);
   const streams = Map.groupBy(rows, ({ source, epoch, lane }) => `${source} ${epoch} ${lane}`);
-  const ends = new Map<string, boolean>();
-  const isEnd = ({ reason, aggregate }: Receipt): boolean => {
-    if (reason !== 'merged' && reason !== 'held') return true;
-    if (aggregate === null) return false;
-    const known = ends.get(aggregate) ?? arrived.get(aggregate) !== undefined;
-    ends.set(aggregate, known);
-    return known;
-  };
-  // explained is asked after the database is closed: everything is looked up now
-  for (const row of rows) isEnd(row);
   return ({ source, epoch, lane, sequence }: Place) => {
     const receipt = find(streams.get(`${source} ${epoch} ${lane}`) ?? [], sequence);
-    return receipt !== undefined && isEnd(receipt) ? receipt.reason : undefined;
+    return receipt === undefined || NO_END.has(receipt.reason) ? undefined : receipt.reason;
   };
 }
 

@@ -1,6 +1,6 @@
 // The oracle, a process of its own: sees intents, acceptances and effects, and nothing of what lies between.
 //   node test/faults/oracle/main.ts <journal> <database of the application server>
-import { compareTotals, type Sent, type Verdict } from '../../invariants/total-queue.ts';
+import { compareTotals, type Effect, type Place, type Sent, type Verdict } from '../../invariants/total-queue.ts';
 import { type ReadJournal, readJournal } from '../load/journal.ts';
 import { readFarEnd } from './effects.ts';
 
@@ -18,7 +18,7 @@ const journal = readJournal(journalPath!);
 const given = new Set(journal.commands.flatMap(({ id, members }) => members.map((member) => `${id}/${member}`)));
 const expired = new Set(farEnd.expired);
 const verdict: OracleVerdict = {
-  messages: compareTotals(journal.sent, farEnd.effects, farEnd.explain),
+  messages: compareTotals(journal.sent, [...farEnd.effects, ...mergedEffects(journal, farEnd.merged)], farEnd.explain),
   commands: compareTotals(
     commandsOf(journal),
     farEnd.answers.filter(({ uid }) => given.has(uid!)),
@@ -26,6 +26,21 @@ const verdict: OracleVerdict = {
   ),
 };
 process.stdout.write(JSON.stringify(verdict));
+
+/** What came out inside an aggregate came out: its place says which it was. What an MLM had from elsewhere is not looked at. */
+function mergedEffects({ sent }: ReadJournal, merged: readonly Place[]): Effect[] {
+  const byPlace = new Map(
+    sent.flatMap((message) => (message.place === undefined ? [] : [[keyOf(message.place), message]])),
+  );
+  return merged.flatMap((place) => {
+    const message = byPlace.get(keyOf(place));
+    return message === undefined ? [] : [{ uid: message.uid, id: message.id!, sha256: message.sha256 }];
+  });
+}
+
+function keyOf({ source, epoch, lane, sequence }: Place): string {
+  return `${source} ${epoch} ${lane} ${sequence}`;
+}
 
 /** A command is handed in once for each member, and its answer comes out once for each. */
 function commandsOf({ commands }: ReadJournal): Sent[] {

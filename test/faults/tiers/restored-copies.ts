@@ -7,7 +7,7 @@ import type { Dice } from './dice.ts';
 import { tierSuite } from './tier-suite.ts';
 
 const RESTORED: readonly Tier[] = ['proxy-1', 'proxy-2', 'mlm'];
-const QUIET_LIMIT_MS = 60_000;
+const WAIT_LIMIT_MS = 60_000;
 const RUN_ON_MS = [500, 3_000] as const;
 
 /**
@@ -30,13 +30,19 @@ async function restoreOne(world: World, dice: Dice): Promise<number> {
   await world.start(tier);
   await pause(dice.between(...RUN_ON_MS));
   await world.load.pause();
-  for (const end = performance.now() + QUIET_LIMIT_MS; performance.now() < end && !(await isQuiet(world)); )
-    await pause(100);
+  await waitFor(() => isQuiet(world));
   await role.kill();
   await rm(role.dataDirectory, { recursive: true, force: true });
   await copyFolder(copy, role.dataDirectory);
   await rm(copy, { recursive: true, force: true });
   await world.start(tier);
+  // what an MLM merges is known by its place alone, and places are given anew in the first exchange
+  await waitFor(async () => ((await role.metrics()).get(`backhaul_${role.role}_uplink_connected`) ?? 0) === 1);
   world.load.resume();
   return 1;
+}
+
+async function waitFor(happened: () => Promise<boolean>): Promise<void> {
+  for (const end = performance.now() + WAIT_LIMIT_MS; performance.now() < end; await pause(100))
+    if (await happened().catch(() => false)) return;
 }

@@ -31,8 +31,11 @@ export interface TierFault {
 const ROUND = 40;
 /** ms of traffic between two faults */
 const TRAFFIC_MS = [150, 900] as const;
-/** [I9] from the start of the process until the role says that it has started; its stores are far below a GiB */
-const RESTART_LIMIT_MS = 10_000;
+/**
+ * [I9] processor time from the start of the process until the role says that it has started; its stores are far below a GiB.
+ * On the wall clock, which other work on the machine stretches, it is given up after 30 s.
+ */
+const RESTART_LIMIT_SECONDS = 5;
 /** [I10] */
 const RESIDENT_LIMIT_BYTES = 400 * 1024 * 1024;
 const DESCRIPTOR_LIMIT = 256;
@@ -101,6 +104,7 @@ class Account {
   #last: Judgement | undefined;
   #longestDrainMs = 0;
   #slowestRestartMs = 0;
+  #dearestRestart = 0;
   #restarts = 0;
   #mostBytes = 0;
   #mostDescriptors = 0;
@@ -136,10 +140,12 @@ class Account {
 
   count(world: World): void {
     this.#restarts += world.restarts.length;
-    this.#slowestRestartMs = Math.max(0, ...world.restarts);
-    if (this.#slowestRestartMs > RESTART_LIMIT_MS) {
-      this.#wrong.refusedToStart += world.restarts.filter((ms) => ms > RESTART_LIMIT_MS).length;
-      this.failures.push(`a restart took ${Math.round(this.#slowestRestartMs)} ms`);
+    this.#slowestRestartMs = Math.max(0, ...world.restarts.map(({ ms }) => ms));
+    this.#dearestRestart = Math.max(0, ...world.restarts.map(({ cpuSeconds }) => cpuSeconds));
+    const slow = world.restarts.filter(({ cpuSeconds }) => cpuSeconds > RESTART_LIMIT_SECONDS);
+    if (slow.length > 0) {
+      this.#wrong.refusedToStart += slow.length;
+      this.failures.push(`${slow.length} restarts took up to ${this.#dearestRestart} s of processor time`);
     }
   }
 
@@ -158,7 +164,7 @@ class Account {
       notes: [
         `${messages?.accepted ?? 0} messages accepted, ${messages?.delivered ?? 0} delivered as sent, by receipt ${explained.join(', ')}`,
         `${this.#last?.verdict.commands.accepted ?? 0} commands answered once`,
-        `${this.#restarts} restarts, the slowest ${Math.round(this.#slowestRestartMs)} ms; drained in at most ${Math.round(this.#longestDrainMs)} ms`,
+        `${this.#restarts} restarts, the slowest ${Math.round(this.#slowestRestartMs)} ms, the dearest ${this.#dearestRestart} s of processor time; drained in at most ${Math.round(this.#longestDrainMs)} ms`,
         `at most ${Math.round(this.#mostBytes / 1024 / 1024)} MiB resident and ${this.#mostDescriptors} descriptors`,
         ...(this.ended === 0 ? [] : [`${this.ended} times a process ended by itself and was started again`]),
       ],

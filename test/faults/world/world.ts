@@ -44,8 +44,8 @@ export class World {
   readonly disks: ReadonlyMap<Tier, ImageDisk>;
   readonly load: LoadProcess;
   readonly journal: string;
-  /** ms that each restart took until the role said that it had started */
-  readonly restarts: number[] = [];
+  /** each restart until the role said that it had started */
+  readonly restarts: { readonly ms: number; readonly cpuSeconds: number }[] = [];
   /** restarts that did not come about by themselves: what happened */
   readonly refusals: string[] = [];
   readonly #directory: TemporaryDirectory;
@@ -142,7 +142,7 @@ export class World {
     const before = performance.now();
     try {
       await this.role(tier).start();
-      this.restarts.push(performance.now() - before);
+      this.restarts.push({ ms: performance.now() - before, cpuSeconds: this.role(tier).cpuSeconds() });
       return true;
     } catch (error) {
       this.refusals.push(`${tier}: ${(error as Error).message.slice(0, 2_000)}`);
