@@ -103,6 +103,7 @@ export class Appserver {
     const { deadLetters, notifications } = this.core;
     const portal = portalRouter({
       ...{ database, live: this.services, modules, authentication, sessions, clock, deadLetters, notifications },
+      ...{ directory: this.core.directory, ledgerGraceMs: config.ledger.graceMs },
     });
     this.staff = new StaffListener({
       ...{ ...config.staff, tls: () => tls, logger, after: (ms, action) => clock.after(ms, action) },

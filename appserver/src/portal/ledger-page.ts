@@ -43,7 +43,7 @@ export function ledgerPage(view: LedgerView): string {
   return page(
     { title: 'Ledger', version: view.version, csrfToken: view.csrfToken, path: '/portal/ledger' },
     html`<h1>Ledger</h1>
-<p class="lead">${unexplained === 0 ? 'Every message is accounted for.' : `${count(unexplained)} sequence numbers are unexplained: on their way, or lost.`}</p>
+<p class="lead">${unexplained === 0 ? 'Every message is accounted for.' : `${count(unexplained)} messages are unexplained: nobody on their way has them any more.`}</p>
 <form method="get" action="/portal/ledger" class="search"><label for="source">Source</label>
 <input id="source" name="source" value="${source}" placeholder="component ID; all when empty" maxlength="64"><button class="quiet">Show</button></form>
 ${lines.length === 0 ? html`<p class="empty">Nothing has arrived${source === undefined ? '' : ` from ${source}`} yet.</p>` : lines.map(lineSection)}

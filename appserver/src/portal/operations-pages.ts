@@ -1,6 +1,7 @@
 import { BackhaulError, type Clock, VERSION } from '@backhaul/runtime';
 import type { Request, RequestHandler, Response, Router } from 'express';
 import type { DeadLetters } from '../dead-letters/dead-letters.ts';
+import type { Directory } from '../directory/directory.ts';
 import type { Notifications } from '../notifications/notifications.ts';
 import { listDeadLetters, readDeadLetter } from '../queries/dead-letters.ts';
 import { readLedger } from '../queries/ledger.ts';
@@ -22,6 +23,8 @@ const COMPONENT = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 
 export interface OperationsOptions {
   readonly database: Database;
+  readonly directory: Directory;
+  readonly ledgerGraceMs: number;
   readonly deadLetters: DeadLetters;
   readonly notifications: Notifications;
   readonly sessions: Sessions;
@@ -47,7 +50,10 @@ export function addOperationsPages(router: Router, options: OperationsOptions, p
     return show({ session, queries, now: clock.now(), request, response });
   };
   router.get('/portal/overdue', visit(showOverdue));
-  router.get('/portal/ledger', visit(showLedger));
+  router.get(
+    '/portal/ledger',
+    visit((one) => showLedger(options, one)),
+  );
   router.get('/portal/dead-letters', visit(showDeadLetters));
   router.get('/portal/dead-letters/:number', visit(showDeadLetter));
   router.get(
@@ -73,10 +79,15 @@ async function showOverdue(visit: Visit): Promise<void> {
   sendPage(visit.response, overduePage({ ...frame(visit), items, more: nextCursor !== null }));
 }
 
-async function showLedger(visit: Visit): Promise<void> {
+async function showLedger({ directory, ledgerGraceMs }: OperationsOptions, visit: Visit): Promise<void> {
   const asked = queryOf(visit.request, 'source');
   const source = asked !== undefined && COMPONENT.test(asked) ? asked : undefined;
-  const { items, unexplained, nextCursor } = await readLedger(visit.queries, source, { limit: LEDGER_LINES });
+  const { items, unexplained, nextCursor } = await readLedger(
+    visit.queries,
+    source,
+    { limit: LEDGER_LINES },
+    { tree: directory.tree, graceMs: ledgerGraceMs, now: visit.now },
+  );
   const { version, csrfToken } = frame(visit);
   const view = { version, csrfToken, source, lines: items, unexplained, more: nextCursor !== null };
   sendPage(visit.response, ledgerPage(view));
