@@ -20,6 +20,8 @@ import type { UplinkMetrics } from './uplink-metrics.ts';
 import { settlementOf } from './verdict-settlement.ts';
 import { Wakeup } from './wakeup.ts';
 
+const NO_ROOM: ReadonlySet<string> = new Set(['BH-E-QUOTA', 'BH-E-SPOOL-FULL']);
+
 export interface ForwarderOptions {
   readonly parents: ParentSet;
   readonly sender: EnvelopeSender;
@@ -120,6 +122,7 @@ export class Forwarder {
       this.#maxMessages = Math.min(this.#options.maxMessages, this.#maxMessages * 2);
       this.#room = Math.min(this.#options.window, this.#room * 2);
       await this.#settle(claim, this.#settlements(verdicts));
+      this.#noRoom(claim, verdicts);
       this.#epochRefused(verdicts, link);
     } catch (thrown) {
       const error = toBackhaulError(thrown);
@@ -128,6 +131,14 @@ export class Forwarder {
     } finally {
       this.#options.onProgress();
     }
+  }
+
+  /** Refused for want of room above: sending the rest of a backlog into the same refusal would only cost the line. */
+  #noRoom({ lane }: Claim, verdicts: readonly Verdict[]): void {
+    const { pace } = this.#options;
+    if (!pace.paces(lane)) return;
+    const waits = verdicts.flatMap(({ code, waitMs }) => (NO_ROOM.has(code ?? '') ? [waitMs ?? 0] : []));
+    if (waits.length > 0) pace.hold(Math.max(...waits));
   }
 
   /** Our epoch is fenced: what the parent knows is asked for again, and a new one begins. */

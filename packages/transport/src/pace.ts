@@ -2,19 +2,25 @@ import { type Clock, TokenBucket } from '@backhaul/runtime';
 
 /** Lanes from here on are paced; what is more urgent never waits for it. */
 const FIRST_PACED_LANE = 4;
+/** Whatever a parent says. */
+const LONGEST_HOLD_MS = 60_000;
 
 export interface PaceLimits {
   readonly messagesPerSecond?: number | undefined;
   readonly bytesPerSecond?: number | undefined;
 }
 
-/** How fast a backlog may drain: so many messages and bytes a second of lanes 4 to 8, on average over about a second. */
+/**
+ * How fast a backlog may drain: so many messages and bytes a second of lanes 4 to 8, on average over about a second; and not at all
+ * while the parent has no room for it. Lanes 0 to 3 wait for neither.
+ */
 export class Pace {
   readonly #clock: Clock;
   readonly #limits: PaceLimits;
   readonly #messages: TokenBucket | undefined;
   readonly #bytes: TokenBucket | undefined;
   #until = 0;
+  #heldUntil = 0;
 
   constructor(clock: Clock, limits: PaceLimits = {}) {
     this.#clock = clock;
@@ -25,7 +31,12 @@ export class Pace {
 
   /** Ms until something of a paced lane may be sent. */
   waitMs(): number {
-    return Math.max(0, this.#until - this.#clock.monotonic());
+    return Math.max(0, Math.max(this.#until, this.#heldUntil) - this.#clock.monotonic());
+  }
+
+  /** The parent has no room for what is paced: it is not asked again before that time, in ms, is over. */
+  hold(waitMs: number): void {
+    this.#heldUntil = Math.max(this.#heldUntil, this.#clock.monotonic() + Math.min(waitMs, LONGEST_HOLD_MS));
   }
 
   /** No envelope is larger than a second of the pace. */

@@ -34,6 +34,18 @@ describe('the pace of a backlog', () => {
     expect(free.waitMs()).to.equal(0);
   });
 
+  it('holds what is paced for as long as the parent says, a minute at most', async () => {
+    const clock = new FakeClock();
+    const pace = new Pace(clock);
+    pace.hold(5000);
+    pace.hold(1000);
+    expect(pace.waitMs()).to.equal(5000);
+    await clock.advance(5000);
+    expect(pace.waitMs()).to.equal(0);
+    pace.hold(1e9);
+    expect(pace.waitMs()).to.equal(60_000);
+  });
+
   describe('over a real line', () => {
     leakCheck({ before, after });
     let above: Upper;
@@ -59,5 +71,30 @@ describe('the pace of a backlog', () => {
       await until('all is there', () => above.handler.effects.length === 351, 10_000);
       expect(performance.now() - began).to.be.within(1900, 5000);
     });
+
+    for (const code of ['BH-E-QUOTA', 'BH-E-SPOOL-FULL']) {
+      it(`${code}: a parent without room is not sent the whole backlog again and again; an urgent message passes`, async () => {
+        const { handler, listener } = above;
+        let asked = 0;
+        handler.judge = ({ header: { lane } }) => {
+          if (lane <= 3) return { accepted: true };
+          asked += 1;
+          return { accepted: false, code, retryable: true, waitMs: 60_000 };
+        };
+        const other = await lower({ id: 'c12345678.p2', parents: [{ url: listener.url }], maxMessages: 10, window: 2 });
+        try {
+          for (let n = 0; n < 20; n++) await other.submit(spoolEntries(1 + n * 100, 100));
+          await until('it was asked', () => asked > 0);
+          for (let n = 1; n <= 40; n++) {
+            await other.submit([spoolEntry(9000 + n, { lane: 2 })]);
+            await until('the urgent one is there', () => handler.effects.length === n);
+          }
+          expect(asked).to.be.below(100);
+          expect(other.spool.depth().byLane[6]?.messages).to.equal(2000);
+        } finally {
+          await other.stop();
+        }
+      });
+    }
   });
 });
