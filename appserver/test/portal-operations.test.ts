@@ -1,3 +1,4 @@
+import { writeStatus } from '@backhaul/envelope';
 import { FakeClock } from '@backhaul/testkit';
 import { expect } from 'chai';
 import type { ServiceModule } from '../src/index.ts';
@@ -28,7 +29,7 @@ describe('Portal: operations', () => {
   const clock = new FakeClock(Date.now());
 
   before(async () => {
-    test = await TestAppserver.create({ clock, modules: [choking] });
+    test = await TestAppserver.create({ clock, modules: [choking], config: { ledger: { graceMs: 0 } } });
     const site = await test.addSite();
     mlm = site.mlms[0]!;
     proxy = site.proxies[0]!;
@@ -87,6 +88,11 @@ describe('Portal: operations', () => {
       mlm,
       source.receipts([{ ...tombstone, reason: 'filtered', rule: HOSTILE.slice(0, 40) }], { lane: 0 }),
     );
+    expect(await get(`ledger?source=${proxy}`)).to.contain(`in flight below <code>${mlm}</code>`);
+    for (const teller of [source, new Sender(mlm, 'ee'.repeat(8))]) {
+      const status = writeStatus(clock.now(), { kind: 'proxy', id: teller.id, state: 'ok', children: [] });
+      await test.accept(mlm, teller.message(status, { class: 'infrastructure', subclass: 'heartbeat', lane: 0 }));
+    }
     const text = await get(`ledger?source=${proxy}`);
     expect(text)
       .to.contain('<span class="pill bad">2 unexplained</span>')
