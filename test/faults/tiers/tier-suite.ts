@@ -132,6 +132,7 @@ class Account {
     if (!isWell(judgement)) {
       this.failures.push(...named('messages', messages), ...named('commands', commands));
       if (judgement.unexplained > 0) this.failures.push(`the ledger does not explain ${judgement.unexplained}`);
+      this.failures.push(...judgement.waiting.map((line) => `still waiting after two minutes: ${line}`));
     }
     this.#weigh(world);
     this.failures.push(...world.refusals, ...world.mishaps());

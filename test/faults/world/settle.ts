@@ -1,3 +1,4 @@
+import type { RoleProcess } from '../../fleet/role-process.ts';
 import { faultsOf } from '../../invariants/total-queue.ts';
 import type { OracleVerdict } from '../oracle/main.ts';
 import { askOracle } from '../oracle/oracle.ts';
@@ -12,6 +13,8 @@ export interface Judgement {
   /** by the ledger of the application server */
   readonly unexplained: number;
   readonly drainMs: number;
+  /** [I12] what still waits somewhere after all this time, each a line */
+  readonly waiting: readonly string[];
 }
 
 /** Pauses the load, waits until nothing is under way any more, and asks the oracle and the ledger. */
@@ -19,34 +22,43 @@ export async function settle(world: World, drainLimitMs = DRAIN_LIMIT_MS): Promi
   const before = performance.now();
   await world.load.pause();
   const left = () => drainLimitMs - (performance.now() - before);
-  while (left() > 0 && !(await isQuiet(world))) await pause(LOOK_MS);
+  let waiting = await waitingIn(world);
+  for (; left() > 0 && waiting.length > 0; waiting = await waitingIn(world)) await pause(LOOK_MS);
   for (;;) {
     const verdict = await askOracle(world.journal, world.database);
     const unexplained = await readUnexplained(world);
-    const judgement = { verdict, unexplained, drainMs: performance.now() - before };
+    const judgement = { verdict, unexplained, waiting, drainMs: performance.now() - before };
     if (isWell(judgement) || left() <= 0) return judgement;
     await pause(1_000);
   }
 }
 
-export function isWell({ verdict, unexplained }: Judgement): boolean {
+export function isWell({ verdict, unexplained, waiting }: Judgement): boolean {
   const faults = [verdict.messages, verdict.commands].flatMap((part) => Object.values(faultsOf(part)));
-  return unexplained === 0 && faults.every((count) => count === 0);
+  return unexplained === 0 && waiting.length === 0 && faults.every((count) => count === 0);
 }
 
 /** Nothing waits in a proxy or in the MLM, nothing is missing above. */
-export async function isQuiet({ fleet }: World): Promise<boolean> {
+export async function isQuiet(world: World): Promise<boolean> {
+  return (await waitingIn(world)).length === 0;
+}
+
+const WAITING = /^backhaul_(?:proxy_spool|mlm_spool|mlm_held|mlm_mailbox)_messages$/;
+
+async function waitingIn(world: World): Promise<string[]> {
+  const roles = await Promise.all([...world.fleet.proxies, world.fleet.mlm].map(waitingAt));
+  const unexplained = await readUnexplained(world);
+  return [...roles.flat(), ...(unexplained === 0 ? [] : [`the ledger does not explain ${unexplained}`])];
+}
+
+async function waitingAt(role: RoleProcess): Promise<string[]> {
   try {
-    const figures = await Promise.all([...fleet.proxies, fleet.mlm].map((role) => role.metrics()));
-    const waiting = figures.map(
-      (values) =>
-        (values.get('backhaul_proxy_spool_messages') ?? values.get('backhaul_mlm_spool_messages') ?? 0) +
-        (values.get('backhaul_mlm_held_messages') ?? 0) +
-        (values.get('backhaul_mlm_mailbox_messages') ?? 0),
-    );
-    return waiting.every((count) => count === 0) && missing(await fleet.api<Ledger>('GET', '/ledger')) === 0;
-  } catch {
-    return false;
+    const figures = [...(await role.metrics())];
+    return figures
+      .filter(([name, value]) => WAITING.test(name) && value > 0)
+      .map(([name, value]) => `${role.name}: ${name} ${value}`);
+  } catch (error) {
+    return [`${role.name} does not answer: ${(error as Error).message}`];
   }
 }
 
