@@ -11,6 +11,13 @@ const HOSTILE = `<img src=x onerror="document.title='owned'"><script>document.ti
 const PICTURES =
   process.env['BACKHAUL_PICTURES'] ?? fileURLToPath(new URL('../../node_modules/.cache/pictures', import.meta.url));
 
+const OPERATIONS = [
+  ['Overdue', 'Overdue'],
+  ['Ledger', 'Ledger'],
+  ['Dead letters', 'Dead letters'],
+  ['Notifications', 'Notifications'],
+] as const;
+
 describe('The portal in a browser', function () {
   this.timeout(90_000);
   let fleet: Fleet;
@@ -94,6 +101,40 @@ describe('The portal in a browser', function () {
     await page.emulateMedia({ colorScheme: 'dark' });
     expect(await groundOf(page)).to.not.equal(light);
     await picture('dark');
+  });
+
+  it('has pages for the ledger, dead letters, who is overdue and who was told; each in light and dark', async () => {
+    for (const [name, heading] of OPERATIONS) {
+      await page.emulateMedia({ colorScheme: 'light' });
+      await page.getByRole('link', { name, exact: true }).click();
+      await page.getByRole('heading', { name: heading, exact: true, level: 1 }).waitFor();
+      expect(await page.locator('nav [aria-current="page"]').textContent()).to.equal(name);
+      await picture(`${name.toLowerCase().replace(' ', '-')}-light`);
+      await page.emulateMedia({ colorScheme: 'dark' });
+      await picture(`${name.toLowerCase().replace(' ', '-')}-dark`);
+    }
+  });
+
+  it('the ledger accounts for what the proxy sent, and can be narrowed to it', async () => {
+    await page.getByRole('link', { name: 'Ledger', exact: true }).click();
+    await page.getByLabel('Source').fill(fleet.proxyId(0));
+    await page.getByRole('button', { name: 'Show' }).click();
+    await page
+      .getByRole('heading', { name: new RegExp(`^${fleet.proxyId(0)} · lane`) })
+      .first()
+      .waitFor();
+    expect(await page.locator('main').textContent()).to.contain('delivered');
+    expect(await page.locator('main').textContent()).to.not.contain(fleet.proxyId(1));
+  });
+
+  it('a critical alarm was told: hostile text is text there, too', async () => {
+    await page.getByRole('link', { name: 'Notifications', exact: true }).click();
+    await page.getByRole('heading', { name: 'Notifications', level: 1 }).waitFor();
+    expect(await page.locator('main').textContent())
+      .to.contain('alarm.open')
+      .and.to.contain('<img src=x');
+    expect(await page.locator('main img, main script').count()).to.equal(0);
+    expect(await page.title()).to.not.contain('owned');
   });
 
   it('logs out', async () => {
