@@ -192,6 +192,21 @@ describe('Overdue: the machine', () => {
     expect(world.notifications.map((group) => group.length)).to.have.members([300, 1]);
   });
 
+  it('those that fall silent a few seconds apart are told together, too; one that is heard meanwhile is not told', () => {
+    const world = new World();
+    for (let n = 1; n <= 6; n++) world.add(`p${n}`);
+    world.pass(5 * MINUTE);
+    for (const id of ['p1', 'p2', 'p3', 'p4']) world.mute.add(id);
+    world.pass(5_000);
+    world.mute.add('p5');
+    world.pass(3 * MINUTE);
+    expect(world.words).to.deep.equal([]);
+    world.mute.delete('p4');
+    world.pass(MINUTE);
+    expect(world.notifications).to.have.length(1);
+    expect(world.words).to.have.members(['p1 overdue', 'p2 overdue', 'p3 overdue', 'p5 overdue']);
+  });
+
   it('one told of by its proxy is overdue at once, and not judged while the proxy is not heard', () => {
     const watched = (toldSilent: boolean, proxyHeardAt: number): Watched[] => [
       { id: 'p1', kind: 'proxy', customer: 'c1', site: null, parents: [ROOT], heardAt: proxyHeardAt },

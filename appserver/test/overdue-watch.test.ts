@@ -83,7 +83,9 @@ describe('Overdue: the watch', () => {
     await pass(5 * MINUTE);
     expect(await told()).to.have.length(1);
     speaking.clear();
+    clock.jump(60 * MINUTE); // it was down for an hour
     await test.restart();
+    expect(await component(mlm)).to.include({ overdue: false });
     await pass(2.5 * MINUTE);
     expect(await told()).to.have.length(1);
     for (const id of [mlm, ...proxies]) speaking.add(id);
