@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { expand } from '../src/back-channel/expansion.ts';
+import { expand, membersBelow } from '../src/back-channel/expansion.ts';
 import { MemberTree } from '../src/membership/member-tree.ts';
 import { CUSTOMER, component, MLM, P1, P2, P3 } from './test-mlm.ts';
 
@@ -40,6 +40,44 @@ describe('expansion', () => {
     expect(expand(list(P3), tree([P3]), MLM)).to.equal(undefined);
     expect(expand(list(P2, P3), tree([M2]), MLM)).to.equal(undefined);
     expect(expand(list(P1, P3), tree([P3]), MLM)?.children).to.deep.equal([P1]);
+  });
+
+  describe('a member with two parents', () => {
+    /** P1 here and below M2; P2 below M2 and M3, which both hang here. */
+    const redundant = new MemberTree(MLM, {
+      version: 1,
+      components: [
+        component(P1, { alternates: [M2] }),
+        component(M2),
+        component(M3),
+        component(P2, { parent: M2, alternates: [M3] }),
+        component(P3, { parent: M3, alternates: [MLM] }),
+      ],
+      groups: {},
+    });
+
+    it('gets a copy by each way', () => {
+      expect(expand(list(P1), redundant, MLM)?.children).to.deep.equal([P1, M2]);
+      expect(expand(list(P2), redundant, MLM)?.children).to.deep.equal([M2, M3]);
+    });
+
+    it('may send by each of them, and is a child here when any of them is this MLM', () => {
+      for (const child of [M2, M3]) expect(redundant.isAtOrBelow(P2, child)).to.equal(true);
+      expect(redundant.isAtOrBelow(P2, P1)).to.equal(false);
+      expect(redundant.children.map(({ id }) => id)).to.have.members([P1, M2, M3, P3]);
+    });
+
+    it('is spoken for only by all ways together: one that is lost is no loss', () => {
+      expect(membersBelow([M2], list(P2, P3), redundant)).to.deep.equal([]);
+      expect(membersBelow([M2, M3], list(P2, P3), redundant)).to.deep.equal([P2]);
+    });
+
+    it('a circle in a document ends', () => {
+      const circle = [component(M2, { parent: M3 }), component(M3, { parent: M2 })];
+      expect(expand(list(M2), new MemberTree(MLM, { version: 1, components: circle, groups: {} }), MLM)).to.equal(
+        undefined,
+      );
+    });
   });
 
   it('the MLM itself is a member like any other', () => {

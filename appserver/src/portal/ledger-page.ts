@@ -9,7 +9,7 @@ export interface LedgerRange {
   readonly at?: string;
   readonly rule?: string;
   readonly aggregate?: string;
-  /** the hop below which it is still on its way */
+  /** the hop at or below which it is still on its way */
   readonly below?: string;
 }
 
@@ -21,6 +21,7 @@ export interface LedgerLine {
   readonly through: number;
   readonly settledThrough: number;
   readonly delivered: number;
+  readonly inFlight: number;
   readonly unexplained: number;
   readonly ranges: readonly LedgerRange[];
 }
@@ -52,11 +53,12 @@ ${view.more && html`<p class="quiet">There are more lines. Ask for one source, o
 }
 
 function lineSection(line: LedgerLine, index: number): Html {
-  const { source, lane, epoch, site, through, settledThrough, unexplained } = line;
+  const { source, lane, epoch, site, through, settledThrough, inFlight, unexplained } = line;
   const title = `${source} · lane ${lane}`;
   const gap = unexplained > 0 ? pill(`${count(unexplained)} unexplained`, 'bad') : pill('nothing unexplained', 'good');
+  const onItsWay = inFlight > 0 ? html` ${pill(`${count(inFlight)} in flight`, 'warn')}` : '';
   const pruned = settledThrough > 0 ? ` · details up to ${count(settledThrough)} are pruned` : '';
-  const aside = html`<p class="quiet">${site} · epoch <code>${epoch}</code> · up to ${count(through)}${pruned} ${gap}</p>`;
+  const aside = html`<p class="quiet">${site} · epoch <code>${epoch}</code> · up to ${count(through)}${pruned}${onItsWay} ${gap}</p>`;
   return section(`line-${index}`, title, table(title, COLUMNS, line.ranges, 'All details are pruned.'), aside);
 }
 
@@ -72,6 +74,7 @@ const COLUMNS: readonly Column<LedgerRange>[] = [
 const TONES: Readonly<Record<string, Tone>> = {
   delivered: 'good',
   unexplained: 'bad',
+  'in-flight': 'warn',
   'dead-letter': 'warn',
   expired: 'warn',
   evicted: 'warn',
@@ -79,6 +82,6 @@ const TONES: Readonly<Record<string, Tone>> = {
 };
 
 function whereOf({ below, at }: LedgerRange): Html | undefined {
-  if (below !== undefined) return html`in flight below <code>${below}</code>`;
+  if (below !== undefined) return html`in flight at or below <code>${below}</code>`;
   return at === undefined ? undefined : html`<code>${at}</code>`;
 }
