@@ -1,6 +1,6 @@
 import type { Message, Tombstone, Verdict } from '@backhaul/envelope';
 import type { BackhaulError, ErrorCode } from '@backhaul/runtime';
-import type { Change } from '@backhaul/spool';
+import type { Change, SpoolEntry } from '@backhaul/spool';
 import type { Draft, Peer } from '@backhaul/transport';
 import type { HoldingPlanner } from '../aggregation/aggregation.ts';
 import type { SeenRange } from './ranges.ts';
@@ -18,6 +18,8 @@ export interface Item {
   fate: Fate;
   /** wall ms at this component */
   expiresAt?: number;
+  /** as the spool keeps it, once somebody has asked */
+  entry?: SpoolEntry;
   refusal?: Verdict;
 }
 

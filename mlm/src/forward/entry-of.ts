@@ -1,8 +1,13 @@
 import type { SpoolEntry } from '@backhaul/spool';
 import type { Batch, Item } from './batch.ts';
 
-/** The bytes as they came [E5]; this hop's routing element is added when it is sent on. */
-export function entryOf({ message: { header, headerBytes, body }, expiresAt }: Item, { peer, now }: Batch): SpoolEntry {
+/** The bytes as they came [E5]; this hop's routing element is added when it is sent on. Made once for each message. */
+export function entryOf(item: Item, batch: Batch): SpoolEntry {
+  item.entry ??= newEntry(item, batch);
+  return item.entry;
+}
+
+function newEntry({ message: { header, headerBytes, body }, expiresAt }: Item, { peer, now }: Batch): SpoolEntry {
   const { supersedeKey } = header.qos;
   return {
     id: header.id,
