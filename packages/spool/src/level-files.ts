@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Clock } from '@backhaul/runtime';
 import { Level } from 'level';
@@ -19,6 +19,8 @@ import { verifyTables } from './verify-tables.ts';
 
 /** The third start without a clean stop in between reads every block of every table first. */
 const VERIFY_AT_START = 3;
+/** Damaged databases that stay for a person to look at: the newest. */
+const DAMAGED_KEPT = 3;
 
 /**
  * What lies in the folder of a store: `db/` LevelDB, `db.damaged-*` what had to be given up, `tail.mark`, `starts`, `lock/`.
@@ -90,7 +92,13 @@ export class LevelFiles {
 
   /** Closed: a new database with all that can be read takes the place of the damaged one. */
   async salvage(cause: unknown): Promise<void> {
-    await salvage(this.#db, this.#keepAs(cause), (directory) => this.#openLevel(directory));
+    try {
+      await salvage(this.#db, this.#keepAs(cause), (directory) => this.#openLevel(directory));
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      await this.#rescue(error); // LevelDB cannot even open it
+    }
+    await this.#forgetOldest();
   }
 
   async close(): Promise<void> {
@@ -127,6 +135,14 @@ export class LevelFiles {
     const { entries, damaged } = await rescue(this.#db, this.#keepAs(cause), (directory) => this.#openLevel(directory));
     const detail = `${entries} values were read from its tables and logs; ${damaged} of their blocks could not be`;
     this.#report({ code: 'BH-E-SPOOL-DAMAGED', detail });
+    await this.#forgetOldest();
+  }
+
+  /** A disk that fails again and again must not be filled by what it damaged. */
+  async #forgetOldest(): Promise<void> {
+    const kept = (await readdir(this.#directory)).filter((name) => name.startsWith('db.damaged-')).sort();
+    for (const name of kept.slice(0, -DAMAGED_KEPT))
+      await rm(join(this.#directory, name), { recursive: true, force: true });
   }
 
   async #openLevel(directory: string): Promise<Database> {

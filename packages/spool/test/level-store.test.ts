@@ -172,6 +172,18 @@ describe('LevelStore guards', () => {
     });
   }
 
+  it('no more than three damaged databases are kept: the newest', async () => {
+    for (let n = 0; n < 5; n += 1) {
+      await filled(3);
+      await rm(await databaseFile(/^MANIFEST/));
+      await (await openStore()).stop();
+    }
+    const kept = (await readdir(directory)).filter((name) => name.startsWith('db.damaged-'));
+    expect(kept).to.have.length(3);
+    const store = await openStore();
+    expect(await keysOf(store)).to.have.length(3);
+  });
+
   it('what is read from tables is checked: a damaged block is counted and left out', async () => {
     await filled(150, 10_000);
     await (await openStore()).stop(); // writes the log into a table
