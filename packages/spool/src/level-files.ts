@@ -6,7 +6,7 @@ import { DirectoryLock } from './directory-lock.ts';
 import { describeError, isDamage } from './level-errors.ts';
 import { droppedLines } from './level-log.ts';
 import { LevelValues } from './level-values.ts';
-import { isHeadless, mendCurrent } from './mend-current.ts';
+import { isBlank, isHeadless, mendCurrent } from './mend-current.ts';
 import { finishPutInPlace, syncDirectory } from './put-in-place.ts';
 import { rescue } from './rescue.ts';
 import { salvage } from './salvage.ts';
@@ -126,7 +126,8 @@ export class LevelFiles {
       return await this.#openLevel(this.#db);
     } catch (error) {
       if (!isDamage(error)) throw error;
-      await this.#rescue(error);
+      if (await isBlank(this.#db)) await rm(this.#db, { recursive: true });
+      else await this.#rescue(error);
       return this.#openLevel(this.#db);
     }
   }

@@ -1,4 +1,4 @@
-import { open, readdir, readFile, rename } from 'node:fs/promises';
+import { open, readdir, readFile, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /**
@@ -26,4 +26,12 @@ export async function mendCurrent(databaseDirectory: string): Promise<string | u
 export async function isHeadless(databaseDirectory: string): Promise<boolean> {
   const names = await readdir(databaseDirectory).catch(() => []);
   return names.some((name) => /\.(ldb|log)$/.test(name)) && !names.some((name) => name.startsWith('MANIFEST-'));
+}
+
+/** No tables, and nothing in a log: its making was cut off, and there is nothing in it to lose. */
+export async function isBlank(databaseDirectory: string): Promise<boolean> {
+  const names = await readdir(databaseDirectory).catch(() => []);
+  if (names.some((name) => name.endsWith('.ldb'))) return false;
+  const logs = names.filter((name) => name.endsWith('.log')).map((name) => stat(join(databaseDirectory, name)));
+  return (await Promise.all(logs)).every(({ size }) => size === 0);
 }

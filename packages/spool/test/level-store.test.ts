@@ -137,6 +137,14 @@ describe('LevelStore guards', () => {
   it('a database whose making was cut off is no damage', async () => {
     await mkdir(join(directory, 'db'), { recursive: true });
     await writeFile(join(directory, 'db', 'MANIFEST-000001'), 'half');
+    const store = await openStore();
+    expect(store.findings()).to.deep.equal([]);
+    await store.stop();
+    await rm(join(directory, 'db'), { recursive: true });
+    await rm(join(directory, 'tail.mark'));
+    await mkdir(join(directory, 'db'));
+    await writeFile(join(directory, 'db', 'MANIFEST-000001'), '');
+    await writeFile(join(directory, 'db', 'CURRENT'), 'MANIFEST-000001\n');
     expect((await openStore()).findings()).to.deep.equal([]);
   });
 
