@@ -139,6 +139,33 @@ describe('Commands and memberships', () => {
     expect((await members(id)).map(({ code }: { code: string }) => code)).to.deep.equal(Array(3).fill('BH-E-TARGET'));
   });
 
+  it('taken back before it is fetched, it is gone; behind what a hop may have, a revocation goes the same way', async () => {
+    const revoke = (id: string) => test.api('POST', `/messages/${id}/revoke`, { reason: 'the wrong site' });
+    await mailbox();
+    const { id } = (await send({ group: 'site-a' })).body;
+    expect((await revoke(id)).body).to.deep.equal({ revoked: proxies, asked: [] });
+    expect((await mailbox()).some(({ header }) => header.id === id)).to.equal(false);
+    for (const member of await members(id))
+      expect(member).to.include({ state: 'revoked', code: 'BH-E-REVOKED', text: 'the wrong site' });
+    expect((await revoke(id)).body.code).to.equal('BH-E-CONFLICT');
+    expect((await revoke('0'.repeat(26))).body.code).to.equal('BH-E-NOT-FOUND');
+
+    const fetched = (await send({ group: 'site-a' })).body.id;
+    await mailbox(); // read, so it may have arrived
+    await test.accept(mlm, answer(new Sender(proxies[0]!, 'a1'.repeat(8)), fetched));
+    expect((await revoke(fetched)).body).to.deep.equal({ revoked: [], asked: proxies.slice(1) });
+    const behind = (await mailbox()).at(-1)!;
+    expect(behind.header).to.include({ class: 'infrastructure', subclass: 'revocation' });
+    expect(behind.header.destination).to.deep.equal({ kind: 'group', name: 'site-a' });
+    expect(jsonOf(behind.content as never)).to.deep.equal({ message: fetched, reason: 'the wrong site' });
+    const said = { status: 'refused', code: 'BH-E-REVOKED', text: 'taken back' } as const;
+    const manager = new Sender(mlm, 'a2'.repeat(8));
+    await test.accept(mlm, answer(manager, fetched, { ...said, data: jsonElement({ members: [proxies[1]!] }) }));
+    await test.accept(mlm, answer(new Sender(proxies[2]!, 'a3'.repeat(8)), fetched));
+    const states = (await members(fetched)).map(({ state }: { state: string }) => state);
+    expect(states).to.deep.equal(['done', 'revoked', 'done']);
+  });
+
   it('past its time it leaves the mailbox, and who has not answered counts as expired; a late answer still counts', async () => {
     const { id } = (await send({ group: 'site-a' }, { expiresInMs: 10_000 })).body;
     await clock.advance(70_000);

@@ -31,6 +31,7 @@ const TABLE: readonly [method: string, path: string, auth: 'public' | 'staff'][]
   ['get', '/messages', 'staff'],
   ['get', '/messages/:id', 'staff'],
   ['get', '/messages/:id/trace', 'staff'],
+  ['post', '/messages/:id/revoke', 'staff'],
   ['get', '/ledger', 'staff'],
   ['get', '/metrics-summary', 'staff'],
   ['get', '/dead-letters', 'staff'],

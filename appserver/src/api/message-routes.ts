@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { revokeMessage } from '../mailboxes/revocation.ts';
 import { readLedger } from '../queries/ledger.ts';
 import { listMessages, readMessage, traceMessage } from '../queries/messages.ts';
 import { readSummary } from '../queries/summary.ts';
@@ -120,6 +121,21 @@ export const messageRoutes: readonly Route[] = [
     params: id,
     reply: trace,
     handle: ({ services, queries, params }) => traceMessage(queries, services.self, params.id),
+  }),
+  route({
+    ...{ method: 'post', path: '/messages/:id/revoke', tag: 'messages' },
+    summary: 'Take back a command or an offer from the members it has not reached',
+    params: id,
+    body: z.strictObject({ reason: z.string().trim().min(1).max(500) }),
+    reply: z.strictObject({
+      revoked: z.array(z.string()).meta({ description: 'members that never had it' }),
+      asked: z.array(z.string()).meta({ description: 'members whose hops are told to take it back' }),
+    }),
+    handle: ({ services, queries, params, body, now }) =>
+      revokeMessage(services, queries, { ...params, ...body, now }).then(({ revoked, asked }) => ({
+        revoked: [...revoked],
+        asked: [...asked],
+      })),
   }),
   route({
     ...{ method: 'get', path: '/ledger', tag: 'messages', summary: 'What became of every sequence number' },

@@ -108,6 +108,20 @@ export class SqlMailboxes implements MailboxReader {
     return entries.map(({ owner }) => owner);
   }
 
+  /** Takes a message out of the mailboxes from which it was never read; tells whose. What was read may have arrived. */
+  async takeUnread(tx: Transaction, messageId: string): Promise<ReadonlySet<string>> {
+    const entries = await tx.all<{ owner: string; number: number }>(
+      'SELECT "owner", "number" FROM "mailboxEntries" WHERE "messageId" = ?',
+      [messageId],
+    );
+    const unread = entries.filter(({ owner, number }) => number > (this.#handedOut.get(owner) ?? 0));
+    await this.#drop(
+      tx,
+      unread.map(({ owner }) => ({ owner, id: messageId })),
+    );
+    return new Set(unread.map(({ owner }) => owner));
+  }
+
   /** Takes out what is past its time; tells what left without having been delivered. */
   async expire(tx: Transaction, now: number): Promise<readonly { owner: string; id: string }[]> {
     const entries = await tx.all<{ owner: string; id: string }>(EXPIRED, [now]);

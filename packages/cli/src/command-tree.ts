@@ -19,6 +19,7 @@ const GROUPS: Readonly<Record<string, string>> = {
   sites: 'sites of a customer',
   components: 'application servers, MLMs and proxies',
   groups: 'named sets of components',
+  'dead-letters': 'messages that were set aside, and what becomes of them',
   notifications: 'what people are told, and by which way',
   mailboxes: 'what waits on its way down',
   artifacts: 'what is pushed to sites',

@@ -88,6 +88,49 @@ describe('Client verbs', () => {
     }
   });
 
+  describe('dead letters', () => {
+    const letter = {
+      ...{ number: 7, id: 'x', source: 'c1.p1', class: 'x-food', subclass: 'stone', at: 1 },
+      ...{ code: 'BH-E-MODULE', detail: 'a stone' },
+    };
+    const answerOf = (state: string, result: unknown) => {
+      api.answers['GET /commands/cmd'] = { body: { id: 'cmd', members: [{ component: 'c1.m1', state, result }] } };
+    };
+
+    it('of the application server are listed, replayed and discarded with a reason', async () => {
+      api.answers['GET /dead-letters?state=waiting'] = { body: { items: [letter], nextCursor: null } };
+      api.answers['POST /dead-letters/7/replay'] = { body: { id: 'x', outcome: 'delivered' } };
+      api.answers['POST /dead-letters/7/discard'] = { body: { id: 'x' } };
+      expect((await run('dead-letters')).stdout).to.match(/7 +c1\.p1 +x-food\/stone .*BH-E-MODULE a stone/);
+      expect((await run('dead-letters', 'replay', '7')).stdout).to.include('delivered');
+      expect((await run('dead-letters', 'discard', '7')).exitCode).to.not.equal(0);
+      expect((await run('dead-letters', 'discard', '7', '--reason', 'old')).exitCode).to.equal(0);
+      expect(api.asked.at(-1)).to.deep.equal({ line: 'POST /dead-letters/7/discard', body: { reason: 'old' } });
+    });
+
+    it('of a component are asked for by a command; exit code 1 when it does not do it', async () => {
+      api.answers['POST /components/c1.m1/dead-letters'] = { status: 202, body: { id: 'cmd' } };
+      api.answers['POST /components/c1.m1/dead-letters/7/replay'] = { status: 202, body: { id: 'cmd' } };
+      answerOf('done', { items: [letter] });
+      expect((await run('dead-letters', 'list', '--at', 'c1.m1')).stdout).to.include('x-food/stone');
+      answerOf('refused', null);
+      expect((await run('dead-letters', 'replay', '7', '--at', 'c1.m1')).exitCode).to.equal(1);
+    });
+  });
+
+  it('ledger: exit code 1 for what is unexplained, not for what is in flight', async () => {
+    const ranges = [{ first: 1, last: 2, fate: 'in-flight', below: 'c1.m1' }];
+    const line = { source: 'c1.p1', epoch: 'e', lane: 6, delivered: 3, inFlight: 2, unexplained: 0, ranges };
+    api.answers['GET /ledger'] = { body: { items: [line], nextCursor: null, inFlight: 2, unexplained: 0 } };
+    const { exitCode, stdout } = await run('ledger', '--ranges');
+    expect(exitCode).to.equal(0);
+    expect(stdout)
+      .to.include('in flight: 2')
+      .and.match(/1 +2 +in-flight +below c1\.m1/);
+    api.answers['GET /ledger'] = { body: { items: [line], nextCursor: null, inFlight: 0, unexplained: 2 } };
+    expect((await run('ledger')).exitCode).to.equal(1);
+  });
+
   it('hand on the code, the sentence and the detail of a refusal', async () => {
     api.answers['POST /customers'] = {
       status: 409,

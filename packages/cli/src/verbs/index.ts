@@ -7,6 +7,7 @@ import { completionVerb } from './completion.ts';
 import { componentsList, componentsParents, componentsRevoke } from './components.ts';
 import { configCheck, configSchema, configShow } from './config.ts';
 import { customersAdd, customersList } from './customers.ts';
+import { deadLettersDiscard, deadLettersList, deadLettersReplay, deadLettersShow, revoke } from './dead-letters.ts';
 import { demo } from './demo.ts';
 import { doctor } from './doctor.ts';
 import { enrol } from './enrol.ts';
@@ -55,6 +56,11 @@ export const VERBS: readonly Verb[] = [
   messages,
   trace,
   ledger,
+  deadLettersList,
+  deadLettersShow,
+  deadLettersReplay,
+  deadLettersDiscard,
+  revoke,
   alarms,
   inventory,
   send,
