@@ -28,6 +28,7 @@ import { joined } from './joined.ts';
 import { LinkOrder } from './link-order.ts';
 import { type StoredMessage, withOwnHop } from './own-hop.ts';
 import { PollHolds } from './poll-holds.ts';
+import { PollRivals } from './poll-rivals.ts';
 import { ANSWER_HEADERS } from './refusal.ts';
 import { type RelayMetrics, relayMetrics } from './relay-metrics.ts';
 import { ByteBudget, type ReceivedBody } from './request-body.ts';
@@ -54,6 +55,7 @@ export interface ExchangeContext {
   readonly holds: PollHolds;
   readonly boots: BootWatch;
   readonly underWay: UnderWay;
+  readonly rivals: PollRivals;
   readonly received: ByteBudget;
   readonly compress: boolean;
   readonly clock: Clock;
@@ -90,6 +92,7 @@ export function exchangeContext(options: ExchangeOptions): ExchangeContext {
     order: new LinkOrder({ clock }),
     boots,
     underWay: new UnderWay(),
+    rivals: new PollRivals(),
     received: new ByteBudget(options.receivedBytes),
     metrics: relayMetrics(options.metrics, {
       requests: handling,
@@ -270,9 +273,21 @@ async function holdPoll(context: ExchangeContext, exchange: Exchange): Promise<v
   if (!ack) return;
   const owner = peer.identity.id;
   if (waitMs === 0 || raw.length > 0 || context.draining()) return context.holds.end(owner);
-  const outcome = await context.holds.hold(context.handler.mailboxes, owner, waitMs, gone);
+  const before = context.holds.heldBy(owner);
+  const boot = single(exchange.request.headers[WIRE_HEADERS.boot]);
+  if (before !== undefined && (boot === undefined || boot !== before.boot)) noteRival(context, peer);
+  const outcome = await context.holds.hold(context.handler.mailboxes, owner, waitMs, gone, boot);
   exchange.ended = outcome === 'ended';
   context.handler.admit(peer); // [T-A15] revoked while it was held
+}
+
+/** Each ends the poll of the other: neither is harmed, but commands go to whichever asks next. */
+function noteRival({ rivals, clock, logger, metrics, handler }: ExchangeContext, peer: Peer): void {
+  metrics.secondPolls.inc();
+  if (!rivals.ended(peer.identity.id, clock.monotonic())) return;
+  const fields = { component: peer.identity.id, address: peer.address };
+  logger.error(fields, 'two processes poll with this identity: only one of them may');
+  handler.twice?.(peer, 'two-pollers');
 }
 
 async function readMailbox({ handler, metrics }: ExchangeContext, exchange: Exchange): Promise<void> {

@@ -7,8 +7,8 @@ import { LinkRate } from './link-rate.ts';
 import { LinkSession } from './link-session.ts';
 import type { KnownNumbers } from './outbox/known-numbers.ts';
 import { withOwnHop } from './own-hop.ts';
-import { concernsContent } from './parent-answer.ts';
-import type { ParentConnection } from './parent-connection.ts';
+import { concernsContent, unreadable } from './parent-answer.ts';
+import type { Answer, ParentConnection } from './parent-connection.ts';
 import type { ParentPulse } from './parent-pulse.ts';
 import type { ParentSet } from './parent-set.ts';
 import type { UplinkMetrics } from './uplink-metrics.ts';
@@ -114,7 +114,7 @@ export class EnvelopeSender {
     const patience = { expectedMs: this.#rate.expectedMs() };
     const answer = await pulse.during(link, patience, signal, (until) => link.post(body, headers, { signal: until }));
     metrics.bytes.inc({ direction: 'in' }, answer.body.length);
-    const { verdicts } = readReply(answer.contentType, answer.body).response;
+    const verdicts = verdictsOf(answer);
     if (verdicts.length === entries.length) return verdicts;
     throw new BackhaulError('BH-E-PARENT-UNREACHABLE', { detail: 'the answer does not speak of every message' });
   }
@@ -123,5 +123,13 @@ export class EnvelopeSender {
     if (!this.#options.compress || plain.length < COMPRESS_FROM_BYTES) return { body: plain, encoding: {} };
     const encoding = chooseEncoding(link.accepts);
     return { body: await compress(encoding, plain), encoding: { 'content-encoding': encoding } };
+  }
+}
+
+function verdictsOf({ contentType, body }: Answer): readonly Verdict[] {
+  try {
+    return readReply(contentType, body).response.verdicts;
+  } catch (cause) {
+    throw unreadable(cause);
   }
 }

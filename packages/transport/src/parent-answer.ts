@@ -1,5 +1,5 @@
 import { decodeBody } from '@backhaul/envelope';
-import { BackhaulError, type ErrorCode, isErrorCode } from '@backhaul/runtime';
+import { BackhaulError, type ErrorCode, isErrorCode, toBackhaulError } from '@backhaul/runtime';
 import type { Answer } from './parent-connection.ts';
 import { single, WIRE_HEADERS } from './wire-headers.ts';
 
@@ -16,11 +16,19 @@ export function concernsContent(error: BackhaulError): boolean {
 export async function readAnswer(status: number, headers: AnswerHeaders, body: Buffer): Promise<Answer> {
   if (status !== 200) throw readRefusal(status, headers, body);
   return {
-    body: await decodeBody(single(headers['content-encoding']), body),
+    body: await decodeBody(single(headers['content-encoding']), body).catch((cause) =>
+      Promise.reject(unreadable(cause)),
+    ),
     contentType: single(headers['content-type']) ?? '',
     mailbox: single(headers[WIRE_HEADERS.mailbox]),
     date: dateOf(single(headers['date'])),
   };
+}
+
+/** It says nothing of what was sent: it is no refusal of it. */
+export function unreadable(cause: unknown): BackhaulError {
+  const { code } = toBackhaulError(cause);
+  return new BackhaulError('BH-E-PARENT-UNREACHABLE', { detail: `its answer cannot be read: ${code}`, cause });
 }
 
 /** Middle of the second that the header names. */

@@ -5,10 +5,15 @@ import type { MailboxReader } from '@backhaul/spool';
  * when its time is over, when the client goes away, when another poll of the same owner comes, or at the drain.
  */
 export class PollHolds {
-  readonly #held = new Map<string, AbortController>();
+  readonly #held = new Map<string, { readonly control: AbortController; readonly boot: string | undefined }>();
 
   get size(): number {
     return this.#held.size;
+  }
+
+  /** The process whose poll is held, if it says which it is. */
+  heldBy(owner: string): { readonly boot: string | undefined } | undefined {
+    return this.#held.get(owner);
   }
 
   /** `ended`: another poll took its place, or the owner was cut; there is nothing to read for this one. */
@@ -17,23 +22,25 @@ export class PollHolds {
     owner: string,
     waitMs: number,
     gone: AbortSignal,
+    boot?: string,
   ): Promise<'something' | 'nothing' | 'ended'> {
     this.end(owner);
     if (gone.aborted) return 'ended';
     const control = new AbortController();
-    this.#held.set(owner, control);
+    const held = { control, boot };
+    this.#held.set(owner, held);
     try {
       const something = await mailboxes.wait(owner, waitMs, AbortSignal.any([control.signal, gone]));
       if (control.signal.aborted) return 'ended';
       return something ? 'something' : 'nothing';
     } finally {
-      if (this.#held.get(owner) === control) this.#held.delete(owner);
+      if (this.#held.get(owner) === held) this.#held.delete(owner);
     }
   }
 
   /** Answers the held poll of an owner at once, with nothing. */
   end(owner: string): void {
-    this.#held.get(owner)?.abort();
+    this.#held.get(owner)?.control.abort();
     this.#held.delete(owner);
   }
 

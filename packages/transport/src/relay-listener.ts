@@ -127,6 +127,7 @@ export class RelayListener implements Component {
     this.#context.holds.end(id);
     this.#context.order.forget(id);
     this.#context.boots.forget(id);
+    this.#context.rivals.forget(id);
     this.#connections.cut(id);
   }
 
