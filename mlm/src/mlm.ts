@@ -64,6 +64,8 @@ export function mlmParts(options: MlmOptions): MlmParts {
     ...{ intervalMs, clock, logger },
   });
   const notify: Heartbeat['notify'] = (id, notice) => heartbeat.notify(id, notice);
+  core.handler.twice = ({ identity, address }, what) =>
+    void notify(what, { severity: 'major', text: TWICE[what], data: { component: identity.id, address } });
   const report = new StoreReport({ store, notify, clock });
   const watch = new ProgressWatch({
     oldestAccept: () => core.handler.oldestAccept,
@@ -77,6 +79,12 @@ export function mlmParts(options: MlmOptions): MlmParts {
     describe: () => ({ admin: admin.url, listeners: { relay: listener.url } }),
   };
 }
+
+/** What staff is told of two processes with one identity. */
+const TWICE = {
+  clone: 'two live components speak with one identity: both are refused until one of them is stopped',
+  'two-pollers': 'two processes poll with one identity: commands go to whichever asks next',
+} as const;
 
 function makeUplink({ config, clock, random, logger, self, metrics, store }: Common, core: MlmCore): Uplink {
   const { id } = self.identity;

@@ -20,6 +20,8 @@ export interface MlmHandlerOptions {
 /** What an MLM does with what its children ask for. Which child it is comes from the connection alone [T-A20]. */
 export class MlmHandler implements RelayHandler {
   readonly mailboxes: RoomyMailboxes;
+  /** set where notices can be said */
+  twice: NonNullable<RelayHandler['twice']> = () => {};
   readonly #options: MlmHandlerOptions;
   readonly #heardAt = new Map<string, number>();
   /** when the envelopes that are not answered yet were taken up, monotonic ms */
