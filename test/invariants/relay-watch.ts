@@ -32,6 +32,8 @@ export class RelayWatch {
   readonly #bodies = new Map<string, string>();
   readonly #places = new Map<string, string>();
   readonly #numbers = new Map<string, number>();
+  /** the highest number handed out, for each mailbox */
+  readonly #handedOut = new Map<string, number>();
   readonly #commands = new Map<string, ReadonlySet<string>>();
   readonly #done = new Map<string, string>();
   /** places and effects of these are not held against anybody: they lie, or a copy of their past was put in their place */
@@ -101,6 +103,8 @@ export class RelayWatch {
       this.looks++;
       const key = `${holder}/${owner}/${epoch}/${id}`;
       const before = this.#numbers.get(key);
+      const box = `${holder}/${owner}/${epoch}`;
+      this.#handedOut.set(box, Math.max(number, this.#handedOut.get(box) ?? 0));
       if (before !== undefined && before !== number)
         this.#breach('I5', `${id} lies twice in the mailbox of ${owner} at ${holder}: ${before} and ${number}`);
       this.#numbers.set(key, number);
@@ -108,6 +112,17 @@ export class RelayWatch {
       if (members !== undefined && ![...members].some((member) => this.#isAtOrBelow(member, owner)))
         this.#breach('I6', `${id} is for nobody at or below ${owner}`);
     }
+  }
+
+  /** An acknowledgement was taken: never of what was not handed out. */
+  acknowledged(holder: string, owner: string, epoch: string, through: number): void {
+    this.looks++;
+    const handedOut = this.#handedOut.get(`${holder}/${owner}/${epoch}`) ?? 0;
+    if (through > handedOut)
+      this.#breach(
+        'I6',
+        `${holder} let ${owner} acknowledge ${epoch}:${through}, of which ${handedOut} was handed out`,
+      );
   }
 
   /** A member says that it has done a command. */

@@ -64,12 +64,13 @@ export function swarm(seed: number): FaultKind[] {
   return FAULT_KINDS.filter(() => random.chance(0.5));
 }
 
-/** All that goes wrong at a time of its own, in order. Each kind has dice of its own: leaving one out changes no other. */
+/** All that goes wrong at a time of its own, in order. Each kind has dice of its own: leaving one out changes no other. `times`: so much more often. */
 export function planFaults(
   seed: number,
   hours: number,
   kinds: readonly FaultKind[],
   targetsOf: (kind: FaultKind) => readonly string[],
+  times = 1,
 ): FaultEvent[] {
   const events: FaultEvent[] = [];
   for (const kind of kinds) {
@@ -77,7 +78,8 @@ export function planFaults(
     const targets = targetsOf(kind);
     if (rate === undefined || targets.length === 0) continue;
     const random = new SimRandom(seed, `plan ${kind}`);
-    for (let at = random.untilNext(rate.perHour); at < hours * 60 * MINUTE; at += random.untilNext(rate.perHour)) {
+    const perHour = rate.perHour * times;
+    for (let at = random.untilNext(perHour); at < hours * 60 * MINUTE; at += random.untilNext(perHour)) {
       const node = random.pick(targets);
       const durationMs = Math.round(-Math.log(1 - random.fraction()) * rate.meanMs);
       events.push({ kind, at, node, durationMs, value: rate.value(random) });

@@ -60,9 +60,9 @@ async function live(world: World, workload: Workload): Promise<void> {
     workload.effect(header, content, body);
   };
   await world.begin();
+  world.beginLying();
   workload.begin(world.honestProxies);
   for (const event of world.plan()) sim.schedule(event.at, `fault ${event.kind}`, () => inflict(world, past, event));
-  world.beginLying();
   const bounded = (): void => {
     checkBounds(world);
     sim.schedule(LOOK_MS, 'bounds', bounded);
@@ -183,6 +183,7 @@ function figuresOf(world: World, workload: Workload): Record<string, number> {
     lostReplies: network.figures.lostReplies,
     lostRequests: network.figures.lostRequests,
     duplicates: network.figures.duplicates,
+    lies: world.lies,
     checks: world.watch.looks,
   };
 }

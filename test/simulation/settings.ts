@@ -18,9 +18,13 @@ const MIB = 1024 * 1024;
 
 const FILTER = { use: 'filter', rules: [{ class: 'x-sim', subclass: 'noise' }] };
 const AGGREGATE = { use: 'aggregate', rules: [{ class: 'x-sim', subclass: 'numbers', count: 4, windowMs: 60_000 }] };
-const THROTTLE = { use: 'throttle', rules: [{ class: 'x-sim', subclass: 'chatter', messagesPerSecond: 1, burst: 5 }] };
+const THROTTLE = {
+  use: 'throttle',
+  rules: [{ class: 'x-sim', subclass: 'chatter', messagesPerSecond: 0.5, burst: 4 }],
+};
 
-export function settingsOf(seed: number, kinds: readonly FaultKind[]): WorldSettings {
+/** `busy`: much happens in a short time, with every module on. */
+export function settingsOf(seed: number, kinds: readonly FaultKind[], busy = false): WorldSettings {
   const random = new SimRandom(seed, 'settings');
   const has = (kind: FaultKind) => kinds.includes(kind);
   const tiny = has('tiny-batches') ? { window: random.between(1, 2), maxMessages: random.between(1, 3) } : undefined;
@@ -30,8 +34,8 @@ export function settingsOf(seed: number, kinds: readonly FaultKind[]): WorldSett
     spool: room ?? { maxBytes: 64 * MIB, maxMessages: 100_000 },
     mlmSpool: { maxBytes: 256 * MIB, maxMessages: 400_000 },
     uplink: tiny ?? { window: random.pick([1, 4, 8]), maxMessages: random.pick([8, 64, 256]) },
-    modules: [FILTER, AGGREGATE, THROTTLE].filter(() => random.chance(0.7)),
-    messagesPerHour: random.pick([20, 60, 120]),
-    commandsPerHour: random.pick([6, 12, 24]),
+    modules: [FILTER, AGGREGATE, THROTTLE].filter(() => random.chance(0.7) || busy),
+    messagesPerHour: busy ? 240 : random.pick([20, 60, 120]),
+    commandsPerHour: busy ? 120 : random.pick([6, 12, 24]),
   };
 }

@@ -9,7 +9,7 @@ export interface DiskConditions {
   /** a write takes so long, ms */
   writeMs(): number;
   /** what becomes of a write */
-  outcome(): 'done' | 'failed' | 'failed-but-written';
+  outcome: () => 'done' | 'failed' | 'failed-but-written';
   readonly accepting: boolean;
 }
 
@@ -32,7 +32,8 @@ export class SimStore implements Store {
   readonly #disk: SimDisk;
   readonly #life: Incarnation;
   readonly #random: SimRandom;
-  readonly #conditions: DiskConditions;
+  /** how the disk under it behaves */
+  readonly conditions: DiskConditions;
   readonly #findings: StoreFinding[] = [];
   readonly #reopened: (() => Promise<void>)[] = [];
   readonly #stats = { syncs: 0, commits: 0, bytesWritten: 0, recoveries: 0 };
@@ -46,7 +47,7 @@ export class SimStore implements Store {
     this.#disk = options.disk;
     this.#life = options.life;
     this.#random = options.random;
-    this.#conditions = options.conditions;
+    this.conditions = options.conditions;
   }
 
   get state(): Store['state'] {
@@ -54,7 +55,7 @@ export class SimStore implements Store {
   }
 
   get accepting(): boolean {
-    return this.#state === 'open' && this.#conditions.accepting;
+    return this.#state === 'open' && this.conditions.accepting;
   }
 
   async start(): Promise<void> {
@@ -134,12 +135,12 @@ export class SimStore implements Store {
     const batch = this.#waiting;
     this.#waiting = [];
     this.#writing = batch;
-    this.#life.after(this.#conditions.writeMs(), 'disk', () => this.#written(batch));
+    this.#life.after(this.conditions.writeMs(), 'disk', () => this.#written(batch));
   }
 
   #written(batch: readonly Pending[]): void {
     if (this.#writing !== batch) return;
-    const outcome = this.#conditions.outcome();
+    const outcome = this.conditions.outcome();
     const ops = opsOf(batch);
     if (outcome !== 'failed') this.#disk.apply(ops);
     this.#writing = undefined;

@@ -5,6 +5,10 @@ import type { Passing, RelayWatch } from '../invariants/relay-watch.ts';
 /** A handler with somebody looking over its shoulder: what arrives, and what is handed out of its mailboxes. */
 export function watchedHandler(watch: RelayWatch, node: string, handler: RelayHandler): RelayHandler {
   const mailboxes: RelayHandler['mailboxes'] = instead(handler.mailboxes, {
+    async acknowledge(owner, epoch, number) {
+      await handler.mailboxes.acknowledge(owner, epoch, number);
+      watch.acknowledged(node, owner, epoch, number);
+    },
     async read(owner, budget) {
       const page = await handler.mailboxes.read(owner, budget);
       watch.reads(node, owner, page.epoch, page.messages);

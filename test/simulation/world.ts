@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import type { Content, Header } from '@backhaul/envelope';
 import { type Identity, identityOf } from '@backhaul/identity';
 import { type Logger, silentLogger, toBackhaulError } from '@backhaul/runtime';
-import type { RelayHandler } from '@backhaul/transport';
+import type { ParentConnection, RelayHandler } from '@backhaul/transport';
 import { RelayWatch } from '../invariants/relay-watch.ts';
+import { ByzantineProxy } from './adversaries/byzantine-proxy.ts';
+import { TakenParent } from './adversaries/taken-parent.ts';
 import { Conditions } from './conditions.ts';
 import { type FaultEvent, type FaultKind, planFaults, swarm } from './faults.ts';
 import { AppserverNode } from './nodes/appserver-node.ts';
@@ -31,6 +33,10 @@ export interface WorldOptions {
   readonly kinds?: readonly FaultKind[];
   /** places in the plan of faults that are left out */
   readonly without?: ReadonlySet<number>;
+  /** so many times the usual number of faults */
+  readonly times?: number;
+  /** much happens in a short time */
+  readonly busy?: boolean;
   readonly variation?: Variation;
   readonly log?: (node: string, level: string, fields: object, message: string) => void;
 }
@@ -72,18 +78,21 @@ export class World {
   readonly #options: WorldOptions;
   readonly #folder: string;
   readonly #parents = new Map<string, string>();
+  readonly #taken: TakenParent | undefined;
+  #liar: ByzantineProxy | undefined;
 
   constructor(options: WorldOptions) {
     this.#options = options;
     this.seed = options.seed;
     this.hours = options.hours;
     this.kinds = options.kinds ?? swarm(options.seed);
-    this.settings = settingsOf(this.seed, this.kinds);
+    this.settings = settingsOf(this.seed, this.kinds, options.busy);
     this.conditions = new Conditions(this.seed, this.kinds);
     this.variation = options.variation ?? AS_IS;
     this.random = new SimRandom(this.seed, 'world');
     this.network = new SimNetwork(this.sim, this.conditions.lines);
     this.watch = new RelayWatch((id, top) => this.isAtOrBelow(id, top));
+    this.#taken = this.kinds.includes('taken-parent') ? new TakenParent(this, APPSERVERS[1]) : undefined;
     this.sim.check = () => this.#firstBreach();
     const memory = '/dev/shm';
     this.#folder = mkdtempSync(join(existsSync(memory) ? memory : tmpdir(), 'backhaul-sim-'));
@@ -121,7 +130,7 @@ export class World {
       // the few nodes above see as much of it as the many below
       return [...ids(this.proxies).slice(0, 6), ...ids(this.mlms), ...ids(this.mlms), ...ids(this.appservers)];
     };
-    const all = planFaults(this.seed, this.hours, this.kinds, targets);
+    const all = planFaults(this.seed, this.hours, this.kinds, targets, this.#options.times);
     return all.filter((_, place) => !this.#options.without?.has(place));
   }
 
@@ -146,14 +155,33 @@ export class World {
     this.onTookEffect(header, content, body);
   }
 
-  beginLying(): void {}
+  /** One proxy that is not what it says it is, when this world has it. */
+  beginLying(): void {
+    if (!this.kinds.includes('byzantine-proxy')) return;
+    const liar = this.proxies[11]!; // the last one below m1
+    this.watch.excuse(liar.id, 'liar');
+    liar.switchOff();
+    this.#liar = new ByzantineProxy(this, liar);
+    this.#liar.begin();
+  }
+
+  /** The way of a child to its parent: with a bug planted in it, with a liar at its end, or as it is. */
+  connection(connection: ParentConnection, node: SimNode): ParentConnection {
+    const honest = this.variation.connection(connection, node);
+    return this.#taken === undefined ? honest : this.#taken.between(honest);
+  }
+
+  get lies(): number {
+    return (this.#liar?.lies ?? 0) + (this.#taken?.lies ?? 0);
+  }
 
   /** From now on nothing goes wrong, and everything that is down comes back. */
   heal(): void {
     this.healed = true;
+    this.#liar?.end();
     this.conditions.heal();
     for (const node of this.nodes) node.wallOffsetMs = 0;
-    for (const node of this.nodes) node.start();
+    for (const node of this.nodes) if (!this.watch.isLiar(node.id)) node.start();
   }
 
   parentOf(id: string): string | undefined {

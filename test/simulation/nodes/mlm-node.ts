@@ -54,7 +54,7 @@ export class MlmNode extends SimNode {
       ...{ clock, random, logger, metrics },
       onRemoved: (removed: readonly Removed[]) => own.receipts(removed),
       ...{ known, onMarks: async (marks, how) => void (await renewEpochIfRestored(renewing, marks, how)) },
-      connect: (parent) => world.variation.connection(world.network.connect(life, identity, parent), this),
+      connect: (parent) => world.connection(world.network.connect(life, identity, parent), this),
     });
     const onRefused = (from: string, error: unknown) => world.refused(this.id, from, error);
     const handler = world.watched(this.id, core.handler);

@@ -69,7 +69,7 @@ export class ProxyNode extends SimNode {
     const uplink = new Uplink({
       ...{ self: identity, parents: config.parents, tls: 'plain', ...core.upward, ...config.uplink },
       ...{ clock, random, logger, metrics },
-      connect: (parent) => variation.connection(world.network.connect(life, identity, parent), this),
+      connect: (parent) => world.connection(world.network.connect(life, identity, parent), this),
     });
     return {
       components: [store, core.state, uplink, core.runner, ...core.timers],

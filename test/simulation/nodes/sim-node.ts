@@ -32,6 +32,7 @@ export abstract class SimNode {
   protected life: Incarnation | undefined;
   #run: Run | undefined;
   #stopping = false;
+  #isOff = false;
 
   constructor(world: World, identity: Identity) {
     this.world = world;
@@ -48,7 +49,7 @@ export abstract class SimNode {
   }
 
   start(): void {
-    if (this.life?.alive) return;
+    if (this.life?.alive || this.#isOff) return;
     this.figures.starts++;
     const life = new Incarnation(this.world.sim, this.id, this.figures.starts, () => this.wallOffsetMs);
     this.life = life;
@@ -76,6 +77,12 @@ export abstract class SimNode {
   }
 
   #endStart: () => void = () => {};
+
+  /** Crashes and does not come back. */
+  switchOff(): void {
+    this.#isOff = true;
+    this.crash();
+  }
 
   /** Ends the process where it stands; it comes back after a while. */
   crash(againMs = AGAIN_MS): void {
