@@ -7,6 +7,8 @@ import { mergeWord, type PathState } from '../src/service-modules/command-paths.
 import { Sender } from './support/sender.ts';
 import { TestAppserver } from './support/test-appserver.ts';
 
+/** Messages that may wait for one MLM. */
+const QUOTA = 50;
 const BUDGET = { maxMessages: 100, maxBytes: 10_000_000 };
 
 describe('Redundant paths', () => {
@@ -18,7 +20,7 @@ describe('Redundant paths', () => {
 
   beforeEach(async () => {
     clock = new FakeClock(Date.now());
-    test = await TestAppserver.create({ clock });
+    test = await TestAppserver.create({ clock, config: { mailbox: { maxMessages: QUOTA, maxBytes: 1_000_000 } } });
     ({ mlms, proxies, customer } = await test.addSite('site-a', 2, 2));
   });
   afterEach(() => test.stop());
@@ -127,6 +129,23 @@ describe('Redundant paths', () => {
       expect((await commandsIn(mlms[1]!)).map((header) => header.id)).to.deep.equal([id]);
       expect(await commandsIn(mlms[0]!)).to.deep.equal([]);
     });
+  });
+
+  it('a full mailbox of one MLM stops nobody who has another; who has no other is refused as ever', async () => {
+    await setParents(proxies[0]!, mlms);
+    const { mailboxes, database } = test.appserver;
+    await database.transaction(async (tx) => {
+      for (let n = 0; n < QUOTA; n++) {
+        const message = { id: `m${n}`, header: new Uint8Array(), body: new Uint8Array(), receivedAt: 0 };
+        if (mailboxes.hasRoom(mlms[0]!, 0)) await mailboxes.put(tx, [mlms[0]!], message).catch(() => undefined);
+      }
+    });
+    expect(mailboxes.hasRoom(mlms[0]!, 0)).to.equal(false);
+    const id = await send({ component: proxies[0] });
+    expect((await commandsIn(mlms[1]!)).map((header) => header.id)).to.deep.equal([id]);
+    await setParents(proxies[0]!, [mlms[1]!]);
+    const refused = await test.api('POST', '/commands', { destination: { component: mlms[0] }, command: 'ping' });
+    expect(refused.body.code).to.equal('BH-E-SPOOL-FULL');
   });
 
   it('a circle, a foreign MLM, a revoked one and too many are refused, and nothing is changed', async () => {

@@ -68,7 +68,8 @@ export class Downward {
       [{ ...message, scope: { ...scopeOf(tree, request.members), instance: request.instance ?? null }, note: null }],
       'down',
     );
-    await this.#options.mailboxes.put(tx, hops, {
+    const bytes = message.headerBytes.byteLength + message.body.byteLength;
+    await this.#options.mailboxes.put(tx, this.#withRoom(tree, request.members, hops, bytes), {
       id: header.id,
       header: message.headerBytes,
       body: message.body,
@@ -76,6 +77,19 @@ export class Downward {
       expiresAt: header.madeAt + request.expiresInMs,
     });
     return header.id;
+  }
+
+  /** A mailbox that is full, of an MLM that is gone, stops nobody who is reached by another as well. */
+  #withRoom(
+    tree: ComponentTree,
+    members: readonly string[],
+    hops: readonly string[],
+    bytes: number,
+  ): readonly string[] {
+    const open = hops.filter((hop) => this.#options.mailboxes.hasRoom(hop, bytes));
+    if (open.length === hops.length) return hops;
+    const isReached = (member: string) => tree.nextHops(member).some((hop) => open.includes(hop));
+    return members.every(isReached) ? open : hops;
   }
 
   #header(

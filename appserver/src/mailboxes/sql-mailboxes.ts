@@ -199,9 +199,18 @@ export class SqlMailboxes implements MailboxReader {
     return this.#owners.get(owner) ?? EMPTY;
   }
 
-  #checkQuota(owner: string, { messages, bytes }: OwnerState, added: number): void {
+  /** Would one more message of so many bytes be within the owner's quota? By what is committed. */
+  hasRoom(owner: string, added: number): boolean {
+    return this.#fits(this.#state(owner), added);
+  }
+
+  #fits({ messages, bytes }: OwnerState, added: number): boolean {
     const { maxMessages, maxBytes } = this.#options.quota;
-    if (messages < maxMessages && bytes + added <= maxBytes) return;
+    return messages < maxMessages && bytes + added <= maxBytes;
+  }
+
+  #checkQuota(owner: string, state: OwnerState, added: number): void {
+    if (this.#fits(state, added)) return;
     throw new BackhaulError('BH-E-SPOOL-FULL', { detail: `mailbox of ${owner}`, retryAfterMs: 60_000 });
   }
 
