@@ -1,13 +1,13 @@
 // npm run bench -- quick [--json]      the whole relay, end to end
 // npm run bench -- backlog [--json]    a week of messages that waited in a proxy: rate, order, memory
-// npm run bench -- spool|hop|forward-path|receive|guards      one part alone
+// npm run bench -- spool|qos|hop|forward-path|receive|guards      one part alone
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { BUILT } from '../fleet/role-process.ts';
 import { type BacklogResult, backlog } from './backlog.ts';
 import { type QuickResult, quick } from './quick.ts';
 
-const PARTS = ['spool', 'hop', 'forward-path', 'receive', 'guards'];
+const PARTS = ['spool', 'qos', 'hop', 'forward-path', 'receive', 'guards'];
 
 const words = process.argv.slice(2);
 const [workload = 'quick', ...rest] = words.filter((word) => !word.startsWith('--'));
