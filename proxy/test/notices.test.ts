@@ -193,6 +193,9 @@ describe('the board of notices', () => {
       await commitChanges(store, [board.stage(items), board.stage([{ integrator: 'i2', item: item(n) }])]);
     }
     expect(board.size).to.equal(NOTICES_PER_INTEGRATOR + 5);
+    let kept = 0;
+    for await (const _ of store.scan('notice/')) kept++;
+    expect(kept).to.equal(NOTICES_PER_INTEGRATOR + 5);
     const [oldest] = await board.after('i1', 0, 0, never);
     expect(oldest!.at).to.equal(250);
     const again = new NoticeBoard({ store, clock: systemClock });
