@@ -103,7 +103,7 @@ describe('The same event', () => {
     const dropped = of(two, 'old');
     await accepted(of(one, 'old'), dropped);
     await test.restart();
-    await clock.advance(8 * DAY_MS);
+    clock.jump(8 * DAY_MS);
     const settings = appserverConfig.shape.retention.parse({});
     await new Retention({ database: test.appserver.database, clock, logger: silentLogger, settings }).prune();
     const before = counting.effects.length;

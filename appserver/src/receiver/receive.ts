@@ -162,14 +162,17 @@ export async function countFault(context: ReceiveContext, arrivals: readonly Arr
 export async function dispatch(context: ReceiveContext, arrivals: readonly Arrival[]): Promise<void> {
   const { tx, seen, modules, eventKeys, refusals, monotonicNow } = context;
   for (const arrival of travelling(arrivals)) {
-    const first = await eventKeys.find(tx, arrival, seen.isRenumbered(arrival.header.source));
+    const renumbered = seen.isRenumbered(arrival.header.source);
+    const hasKey = arrival.header.eventKey !== undefined;
+    const first = hasKey || renumbered ? await eventKeys.find(tx, arrival, renumbered) : undefined;
     if (first !== undefined) {
       arrival.setAside({ kind: 'duplicate', of: first });
       continue;
     }
     const outcome = await modules.dispatch(tx, arrival);
-    if (outcome === undefined) await eventKeys.keep(tx, arrival);
-    else if ('detail' in outcome) await refusals.fault(tx, arrival, outcome, monotonicNow);
+    if (outcome === undefined) {
+      if (hasKey) await eventKeys.keep(tx, arrival);
+    } else if ('detail' in outcome) await refusals.fault(tx, arrival, outcome, monotonicNow);
     else await refusals.remember(tx, arrival, outcome.module);
   }
 }
@@ -187,13 +190,13 @@ export async function store(context: ReceiveContext, arrivals: readonly Arrival[
     aside.filter((arrival) => arrival.aside?.kind === 'dead-letter'),
   );
   await ledger.settleArrived(tx, seen, messages);
-  await ledger.settleAside(tx, aside);
+  if (aside.length > 0) await ledger.settleAside(tx, aside);
   for (const { stream, first, last } of runs(kept)) {
     const hearing = { owner: tree.get(stream.source)!, direct: stream.source === peer.id, at: kept[0]!.receivedAt };
     await seen.add(tx, stream, first, last, hearing);
   }
   for (const arrival of kept) {
-    await refusals.forget(tx, arrival);
+    if (refusals.has(arrival)) await refusals.forget(tx, arrival);
     if (arrival.aside?.kind === 'duplicate') onSameEvent();
     arrival.accept();
   }

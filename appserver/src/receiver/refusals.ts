@@ -86,6 +86,10 @@ export class Refusals {
     await this.#put(tx, arrival, { ...refusal, notBefore: monotonicNow + waitMs });
   }
 
+  has({ header }: Arrival): boolean {
+    return this.#known.size > 0 && this.#known.has(keyOf(header));
+  }
+
   /** The message is taken, or set aside. */
   async forget(tx: Transaction, { header }: Arrival): Promise<void> {
     const key = keyOf(header);
