@@ -1,4 +1,4 @@
-import { silentLogger } from '@backhaul/runtime';
+import { silentLogger, systemClock } from '@backhaul/runtime';
 import { FakeClock } from '@backhaul/testkit';
 import { expect } from 'chai';
 import { type ArrivedMessage, appserverConfig, type ServiceModule } from '../src/index.ts';
@@ -104,8 +104,9 @@ describe('The same event', () => {
     await accepted(of(one, 'old'), dropped);
     await test.restart();
     clock.jump(8 * DAY_MS);
+    const ahead = { ...systemClock, now: () => clock.now() };
     const settings = appserverConfig.shape.retention.parse({});
-    await new Retention({ database: test.appserver.database, clock, logger: silentLogger, settings }).prune();
+    await new Retention({ database: test.appserver.database, clock: ahead, logger: silentLogger, settings }).prune();
     const before = counting.effects.length;
     await accepted(dropped);
     expect(counting.effects).to.have.length(before);
