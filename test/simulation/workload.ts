@@ -169,9 +169,9 @@ export class Workload {
     const name = random.pick(['ping', 'get-status']);
     if (!single && random.chance(0.7)) await directory.setGroup(group, members);
     const target: CommandTarget = single ? { component: random.pick(ids) } : { group };
-    const frozen = directory.resolve(target);
     const id = await app.command(target, name, expiresInMs);
     if (id === undefined) return;
+    const frozen = await app.membersOf(id);
     this.figures.commands++;
     this.given.push({ id, members: frozen, lasting });
     this.#world.watch.commands(id, frozen);

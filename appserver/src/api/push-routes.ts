@@ -114,17 +114,18 @@ async function push({
   const artifact = await queries.from('artifacts').selectAll().where('sha256', '=', body.artifact).executeTakeFirst();
   if (!artifact) throw new BackhaulError('BH-E-NOT-FOUND', { detail: `artifact ${body.artifact}` });
   const wanted = body.group === undefined ? { component: body.component! } : { group: body.group };
-  const { members, destination, scope } = await readTarget(services.directory, queries, wanted);
-  const { tree } = services.directory;
-  const other = members.find((id) => tree.get(id)!.kind !== 'proxy');
-  if (other) throw new BackhaulError('BH-E-TARGET', { detail: `${other} is no proxy; only proxies install software` });
-  services.modules.authorizeTransfer({
-    class: 'software',
-    subclass: 'offer',
-    size: artifact.size,
-    destinations: members,
-  });
   return services.database.transaction(async (tx) => {
+    const { members, destination, scope } = await readTarget(services.directory, queries, wanted); // in here no group changes any more
+    const { tree } = services.directory;
+    const other = members.find((id) => tree.get(id)!.kind !== 'proxy');
+    if (other)
+      throw new BackhaulError('BH-E-TARGET', { detail: `${other} is no proxy; only proxies install software` });
+    services.modules.authorizeTransfer({
+      class: 'software',
+      subclass: 'offer',
+      size: artifact.size,
+      destinations: members,
+    });
     const content = offerOf(artifact);
     const id = await services.downward.send(tx, tree, {
       class: 'software',

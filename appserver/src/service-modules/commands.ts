@@ -169,9 +169,9 @@ type Sending = Pick<
 export async function sendCommand({ services, queries, body, now }: Sending): Promise<{ id: string }> {
   if (!COMMANDS.some((known) => known === body.command))
     throw new BackhaulError('BH-E-COMMAND-UNKNOWN', { detail: body.command });
-  const target = await readCommandTarget(services, queries, body.destination);
   const parameters = body.parameters ?? {};
   return services.database.transaction(async (tx) => {
+    const target = await readCommandTarget(services, queries, body.destination); // in here no group changes any more
     const id = await services.downward.send(tx, services.directory.tree, {
       ...{ class: 'command', subclass: body.command, content: jsonData({ parameters }) },
       ...{ destination: target.destination, members: target.carriers, expiresInMs: body.expiresInMs },

@@ -43,6 +43,16 @@ export class AppserverNode extends SimNode {
     return id;
   }
 
+  /** Who is meant by a command, as staff see it. */
+  async membersOf(command: string): Promise<string[]> {
+    const rows = await this.queries()
+      .from('commandMembers')
+      .select('component')
+      .where('commandId', '=', command)
+      .execute();
+    return rows.map(({ component }) => component);
+  }
+
   queries(): ScopedQueries {
     return new ScopedQueries(this.database!.reader, EVERYTHING);
   }
