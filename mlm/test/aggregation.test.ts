@@ -42,6 +42,14 @@ describe('aggregation', () => {
     expect(summaryOf(aggregate as never).count).to.equal(5);
   });
 
+  it('a clock that is set back keeps no window open', async () => {
+    await mlm.send(P1, messages(2));
+    mlm.clock.jump(-86_400_000 / 2);
+    await mlm.clock.advance(6_000);
+    expect(mlm.core.aggregation.messages).to.equal(0);
+    expect((await mlm.forwarded()).some(({ header }) => header.subclass === 'summary')).to.equal(true);
+  });
+
   it('announces what it holds at once, by the id that the aggregate will have', async () => {
     await mlm.send(P1, messages(2));
     const held = tombstones(await mlm.forwarded());

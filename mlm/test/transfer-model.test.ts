@@ -98,17 +98,15 @@ const event: fc.Arbitrary<TransferEvent> = fc.oneof(
   fc.constant<TransferEvent>({ type: 'allowed' }),
   waitMs.map((ms): TransferEvent => ({ type: 'refused', code: 'BH-E-BULK-SPACE', reason: 'full', waitMs: ms })),
   fc.constant<TransferEvent>({ type: 'fetched', bytes: SIZE, fetches: 1 }),
-  fc
-    .tuple(fc.boolean(), waitMs, fc.nat(SIZE))
-    .map(
-      ([final, ms, bytes]): TransferEvent => ({
-        type: 'fetch-failed',
-        reason: 'BH-E-BULK-GONE',
-        final,
-        waitMs: ms,
-        bytes,
-      }),
-    ),
+  fc.tuple(fc.boolean(), waitMs, fc.nat(SIZE)).map(
+    ([final, ms, bytes]): TransferEvent => ({
+      type: 'fetch-failed',
+      reason: 'BH-E-BULK-GONE',
+      final,
+      waitMs: ms,
+      bytes,
+    }),
+  ),
   fc.subarray(IDS).map((ids): TransferEvent => ({ type: 'room', ids })),
   fc
     .tuple(id, fc.nat(SIZE), fc.boolean())

@@ -14,6 +14,9 @@ interface Usage {
   readonly bytes: number;
 }
 
+/** No window is longer than a day. */
+export const MAX_WINDOW_MS = 86_400_000;
+
 const NOTHING_HELD: Usage = { groups: 0, bytes: 0 };
 
 export type Hold = Extract<Action, { do: 'hold' }>;
@@ -30,6 +33,8 @@ export interface HoldingGroup {
   readonly count: number;
   /** wall ms at which it is made of what there is */
   readonly deadline: number;
+  /** ms; absent in what an older release stored */
+  readonly windowMs?: number;
   readonly parts: readonly HeldMessage[];
   /** how many of the parts are stored, with the group itself */
   readonly stored: number;
@@ -78,8 +83,11 @@ export class Aggregation {
     return new HoldingPlanner(this.#groups, { child, used, newId: this.#newId });
   }
 
+  /** Past its window, or further from its end than the window is long: then the clock was set back. */
   due(now: number): HoldingGroup[] {
-    return [...this.#groups.values()].filter(({ deadline }) => deadline <= now);
+    return [...this.#groups.values()].filter(
+      ({ deadline, windowMs = MAX_WINDOW_MS }) => deadline <= now || deadline - now > windowMs,
+    );
   }
 
   /** What came back from the store. A clock that was set back does not make a window longer. */
@@ -179,7 +187,7 @@ export class HoldingPlanner implements HoldingPlan {
     const { newId, child } = this.#options;
     this.#begun += 1;
     const deadline = now + windowMs;
-    return { id: newId(), module, key, rule, lane, via: child, count, deadline, parts: [], stored: 0 };
+    return { id: newId(), module, key, rule, lane, via: child, count, deadline, windowMs, parts: [], stored: 0 };
   }
 
   #isClosed(at: string): boolean {

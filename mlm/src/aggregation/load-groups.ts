@@ -1,10 +1,7 @@
 import type { Clock, Logger } from '@backhaul/runtime';
 import type { Store } from '@backhaul/spool';
-import { HELD_PREFIX, type HoldingGroup, type StoredGroup } from './aggregation.ts';
+import { HELD_PREFIX, type HoldingGroup, MAX_WINDOW_MS, type StoredGroup } from './aggregation.ts';
 import { decodeHeld, type HeldMessage } from './held-message.ts';
-
-/** No window is longer than a day: a deadline further off comes from a clock that was wrong. */
-const MAX_WINDOW_MS = 86_400_000;
 
 /** The groups as they stand in the store; their windows go on where they were. */
 export async function loadGroups(store: Store, clock: Clock, logger: Logger): Promise<HoldingGroup[]> {
@@ -16,10 +13,10 @@ export async function loadGroups(store: Store, clock: Clock, logger: Logger): Pr
     else if (groups.has(id)) groups.get(id)?.parts.push(decodeHeld(value));
     else logger.error({ key }, 'a held message without its group');
   }
-  const latest = clock.now() + MAX_WINDOW_MS;
+  const now = clock.now();
   return [...groups.values()].map((group) => ({
     ...group,
-    deadline: Math.min(group.deadline, latest),
+    deadline: Math.min(group.deadline, now + (group.windowMs ?? MAX_WINDOW_MS)), // further off: the clock was wrong
     stored: group.parts.length,
   }));
 }
