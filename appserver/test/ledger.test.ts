@@ -84,6 +84,22 @@ describe('The ledger of what is missing', () => {
     expect((await ledgerOf(source)).line).to.include({ through: 1, inFlight: 0, unexplained: 0 });
   });
 
+  it('numbers left for a new epoch are accounted for; another message that a copy gave one of them still counts as delivered', async () => {
+    const [old, next] = [sender(proxies[3]), sender(proxies[3])];
+    const five = [1, 2, 3, 4, 5].map((sequence) => old.data({ sequence }, { sequence }));
+    await test.accept(mlm, five[0]!, five[4]!);
+    const again = five.slice(1, 4).map(({ header: { id } }, i) => next.data({ sequence: i + 2 }, { id }));
+    const left = { source: old.id, epoch: old.epoch, lane: 6 as const, from: 2, to: 5 };
+    await test.accept(mlm, ...again, next.receipts([{ ...left, reason: 'superseded', rule: 'new-epoch' }]));
+    await clock.advance(GRACE_MS + 1);
+    await test.accept(mlm, beat(next), beat(manager()));
+    const none = { inFlight: 0, unexplained: 0 };
+    expect((await ledgerOf(old)).line, 'the fifth had arrived').to.include({ delivered: 2, superseded: 3, ...none });
+    expect((await ledgerOf(next)).line).to.include({ delivered: 4, ...none });
+    await test.accept(mlm, old.data({ other: true }, { sequence: 3 }));
+    expect((await ledgerOf(old)).line).to.include({ delivered: 3, superseded: 2, ...none });
+  });
+
   it('a report that could not tell all explains nothing away', async () => {
     const source = sender(proxies[2]);
     await test.accept(mlm, source.data({}, { sequence: 2 }));

@@ -90,7 +90,7 @@ function makeUplink({ config, clock, random, logger, self, metrics, store }: Com
   const { id } = self.identity;
   const { spool, numbering, own, downward } = core;
   const known = new KnownNumbers({ self: id, numbering });
-  const renewing = { self: id, numbering, known, spool, store, clock, logger };
+  const renewing = { self: id, numbering, known, spool, outbox: own, store, clock, logger };
   return new Uplink({
     ...{ self: self.identity, parents: config.parents, tls: uplinkTls(self, config), store, spool, downward, known },
     ...{ outboundProxy: config.outboundProxy, ...config.uplink },

@@ -205,6 +205,22 @@ describe('forward path', () => {
     expect(tombstones(await mlm.forwarded())).to.deep.equal([gone]);
   });
 
+  it('what a source says of an earlier epoch of its own passes on and marks nothing: a copy may have used the number', async () => {
+    await begin();
+    const later = 'f'.repeat(16);
+    await mlm.send(P1, [message({ sequence: 1 }), message({ sequence: 5 })]);
+    const left = { source: P1, epoch: EPOCH, lane: 6 as const, from: 2, to: 4 };
+    const gone = { ...left, reason: 'superseded', rule: 'new-epoch', at: P1 } as const;
+    const about = { class: 'infrastructure', subclass: 'receipt', lane: 6 } as const;
+    const receipt = message({ ...about, content: writeReceipts([gone]), epoch: later });
+    expect(await mlm.send(P1, [receipt])).to.deep.equal([accepted]);
+    const marks = mlm.core.handler.marks({ identity: { id: P1 } } as never);
+    expect(marks).to.deep.include({ source: P1, epoch: EPOCH, lane: 6, through: 1, newest: false });
+    const [verdict] = await mlm.send(P1, [message({ sequence: 3 })]);
+    expect(verdict, 'of a copy that still speaks: not taken for a duplicate').to.include({ code: 'BH-E-EPOCH' });
+    expect(tombstones(await mlm.forwarded())).to.deep.equal([gone]);
+  });
+
   it('T-A35: receipts open no more gaps than messages may; the lowest one always closes', async () => {
     await begin();
     const range = (from: number, to = from) =>

@@ -29,12 +29,12 @@ describe('a restored copy', () => {
   afterEach(() => mlm.close());
 
   const greet = (through: number, over = {}) => {
-    const { numbering, spool } = mlm.core;
+    const { numbering, spool, own } = mlm.core;
     const known = new KnownNumbers({ self: MLM, numbering });
     known.begin();
     const mark = { source: MLM, epoch: numbering.epoch, lane: 4 as const, through, ...over };
     return renewEpochIfRestored(
-      { self: MLM, numbering, known, spool, store: mlm.store, clock: mlm.clock, logger: silentLogger },
+      { self: MLM, numbering, known, spool, outbox: own, store: mlm.store, clock: mlm.clock, logger: silentLogger },
       [mark],
     );
   };
@@ -54,7 +54,11 @@ describe('a restored copy', () => {
     await mlm.clock.advance(6_000);
     const forwarded = await mlm.forwarded();
     const own = forwarded.filter(({ header }) => header.source === MLM);
-    expect(own.map(({ header }) => header.sequence)).to.deep.equal([1, 2]);
+    expect(own.map(({ header }) => `${header.subclass}/${header.sequence}`)).to.deep.equal([
+      'notice/1',
+      'receipt/2',
+      'notice/3',
+    ]);
     for (const { header } of own) expect(header.epoch).to.equal(mlm.core.numbering.epoch).and.not.equal(epoch);
     expect(identities(forwarded.filter(({ header }) => header.source === P1))).to.deep.equal(
       [1, 2, 3].map((n) => `${P1}/6/${n}`),

@@ -99,7 +99,7 @@ export function proxyCore(around: ProxySurroundings) {
   });
   const report = new StoreReport({ store, clock, notify: (id, notice) => heartbeat.notify(id, notice) });
   const known = new KnownNumbers({ self, numbering });
-  const renewing = { self, numbering, known, spool, store, clock, logger };
+  const renewing = { self, numbering, known, spool, outbox, store, clock, logger };
   /** what an uplink works with, whatever network it sends over */
   const upward: Pick<UplinkOptions, 'store' | 'spool' | 'downward' | 'known' | 'onRemoved' | 'onMarks'> = {
     ...{ store, spool, downward, known },

@@ -58,8 +58,8 @@ class Child {
   }
 
   async hello(parent: Parent): Promise<void> {
-    const { numbering, known, spool, store, fenced } = this;
-    const options = { self: CHILD, numbering, known, spool, store, clock, logger: silentLogger };
+    const { numbering, known, spool, outbox, store, fenced } = this;
+    const options = { self: CHILD, numbering, known, spool, outbox, store, clock, logger: silentLogger };
     await renewEpochIfRestored(options, parent.marks(), { fenced });
     this.fenced = false;
   }

@@ -36,7 +36,8 @@ describe('epochs of a component', () => {
     components.push(component);
     return component;
   };
-  const delivered = (): string[] => above.handler.effects.map(({ header }) => header.id);
+  const delivered = (): string[] =>
+    above.handler.effects.filter(({ header }) => header.subclass !== 'receipt').map(({ header }) => header.id);
   const idle = (component: NumberedComponent) => until('its spool is empty', () => component.waiting === 0, 15_000);
 
   beforeEach(async () => {

@@ -48,7 +48,7 @@ export class MlmNode extends SimNode {
     world.variation.mlm({ node: this, core, store: store as SimStore, life });
     const { numbering, spool, own, downward } = core;
     const known = new KnownNumbers({ self: this.id, numbering });
-    const renewing = { self: this.id, numbering, known, spool, store, clock, logger };
+    const renewing = { self: this.id, numbering, known, spool, outbox: own, store, clock, logger };
     const uplink: Uplink = new Uplink({
       ...{ self: identity, parents: config.parents, tls: 'plain', store, spool, downward, ...config.uplink },
       ...{ clock, random, logger, metrics },

@@ -1,4 +1,4 @@
-import type { Lane } from '@backhaul/envelope';
+import type { Lane, Tombstone } from '@backhaul/envelope';
 import { BackhaulError, type Clock, newId, type Random, toBackhaulError } from '@backhaul/runtime';
 import {
   type Change,
@@ -91,6 +91,13 @@ export class Outbox {
     return joinChanges([...this.#numberAll(next), ...told]);
   }
 
+  /** The same for what leaves its place and is not lost: nobody but the ledger is told. */
+  account(tombstones: readonly Tombstone[]): Change {
+    const next = new Map<Lane, number>();
+    const told = this.#tell(tombstones, next);
+    return joinChanges([...this.#numberAll(next), ...told]);
+  }
+
   /** Numbers are given last: whatever is refused before has cost none, so the caller may try again in the same tick. */
   #stage(drafts: readonly Draft[], { others = [], alone = false, receipts = false }: StageOptions): StagedMessages {
     const next = new Map<Lane, number>();
@@ -115,11 +122,16 @@ export class Outbox {
     }
   }
 
-  /** What had to leave the spool is told in the same changes, in its place: that needs no room, so nobody else goes for it. */
   #account(removed: readonly Removed[], next: Map<Lane, number>): readonly Change[] {
     if (removed.length === 0) return [];
+    const told = this.#tell(tombstonesOf(removed, this.#options.self), next);
+    return [...told, ...(this.#options.onRemoved?.(removed) ?? [])];
+  }
+
+  /** What had to leave the spool is told in the same changes, in its place: that needs no room, so nobody else goes for it. */
+  #tell(told: readonly Tombstone[], next: Map<Lane, number>): readonly Change[] {
     const entries: SpoolEntry[] = [];
-    const byLane = Map.groupBy(tombstonesOf(removed, this.#options.self), ({ lane }) => lane);
+    const byLane = Map.groupBy(told, ({ lane }) => lane);
     const accounts = [...byLane].map(([lane, tombstones]) => this.#accounts.compose(lane, tombstones));
     for (const { tombstones, key } of accounts) {
       const from = entries.length;
@@ -127,8 +139,7 @@ export class Outbox {
       if (key !== undefined)
         for (let at = from; at < entries.length; at += 1) entries[at] = { ...entries[at]!, supersedeKey: key };
     }
-    const told = this.#options.onRemoved?.(removed) ?? [];
-    if (entries.length === 0) return told;
+    if (entries.length === 0) return [];
     const stored = this.#options.spool.stage(entries, { inPlace: true });
     const remembered = stagedChange(
       () => stored.ops,
@@ -137,7 +148,7 @@ export class Outbox {
         this.#accounts.written(accounts, entries);
       },
     );
-    return [remembered, ...told];
+    return [remembered];
   }
 
   #numberAll(next: ReadonlyMap<Lane, number>): Change[] {

@@ -1,17 +1,22 @@
-import { type Lane, type Mark, readHeader, writeHeader } from '@backhaul/envelope';
+import { type Lane, type Mark, readHeader, type Tombstone, writeHeader } from '@backhaul/envelope';
 import type { Clock, Logger } from '@backhaul/runtime';
 import { type Claim, commitChanges, type Numbering, type Spool, type SpoolEntry, type Store } from '@backhaul/spool';
 import type { KnownNumbers } from './known-numbers.ts';
+import type { Outbox } from './outbox.ts';
+import { inOrder } from './receipts.ts';
 
 const BATCH = { maxMessages: 256, maxBytes: 4 * 1024 * 1024 };
 /** What others made waits so long while this component's own messages are numbered anew. */
 const PAUSE_MS = 5_000;
+/** What a receipt says of a number whose message has one of the next epoch. */
+const NEW_EPOCH_RULE = 'new-epoch';
 
 export interface NewEpochOptions {
   readonly self: string;
   readonly numbering: Numbering;
   readonly known: KnownNumbers;
   readonly spool: Spool;
+  readonly outbox: Pick<Outbox, 'account'>;
   readonly store: Store;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -22,7 +27,8 @@ export interface NewEpochOptions {
  * here: those numbers were used for other messages. Or an epoch has appeared after this one: a copy has taken
  * over, and what says this epoch is fenced. Or the parent has `fenced` something of ours already. A new epoch begins, and what
  * this component made itself and still waits gets numbers of it (with its own id: what the parent had already is known again by
- * that); so does what waits under an earlier epoch because a crash came between. Called before anything is sent.
+ * that); so does what waits under an earlier epoch because a crash came between. Of the old numbers a receipt says so: something
+ * above them may have arrived, and they will not. Called before anything is sent.
  */
 export async function renewEpochIfRestored(
   options: NewEpochOptions,
@@ -62,9 +68,9 @@ async function renumberOwn(options: NewEpochOptions): Promise<number> {
   return renumbered;
 }
 
-/** An entry leaves with its old number in the commit that puts it back with its new one. */
+/** An entry leaves with its old number in the commit that puts it back with its new one, and tells of the old one. */
 async function renumberClaim(
-  { numbering, spool, store }: NewEpochOptions,
+  { numbering, spool, store, outbox }: NewEpochOptions,
   claim: Claim,
   isOld: (entry: SpoolEntry) => boolean,
   notBefore: number,
@@ -76,8 +82,14 @@ async function renumberClaim(
     isOld(entry) ? ({ outcome: 'accepted' } as const) : ({ outcome: 'retry', notBefore } as const),
   );
   const settled = spool.settle(claim, settlements);
-  await commitChanges(store, [change, settled.change, spool.stage(renewed, { inPlace: true })]);
+  const placed = spool.stage(renewed, { inPlace: true });
+  await commitChanges(store, [change, settled.change, placed, outbox.account(inOrder(old.map(leftPlace)))]);
   return old.length;
+}
+
+function leftPlace({ source, epoch, lane, sequence }: SpoolEntry): Tombstone {
+  const place = { source, epoch, lane: lane as Lane, from: sequence, to: sequence };
+  return { ...place, reason: 'superseded', rule: NEW_EPOCH_RULE, at: source };
 }
 
 function withPlace(entry: SpoolEntry, epoch: string, sequence: number): SpoolEntry {

@@ -29,10 +29,11 @@ export class NumberedComponent {
     this.spool = new LaneQueue({ ...common, prefix: 'spool', maxBytes: 1 << 28, maxMessages: 100_000 });
     this.numbering = new SequenceCounter({ ...common, prefix: 'own' });
     const { store, spool, numbering } = this;
-    this.outbox = new Outbox({ ...common, self: PROXY, numbering, spool });
+    const outbox = new Outbox({ ...common, self: PROXY, numbering, spool });
+    this.outbox = outbox;
     this.known = new KnownNumbers({ self: PROXY, numbering });
     const { known } = this;
-    const renewing = { self: PROXY, numbering, known, spool, store, clock: systemClock, logger: silentLogger };
+    const renewing = { self: PROXY, numbering, known, spool, outbox, store, clock: systemClock, logger: silentLogger };
     this.uplink = new Uplink({
       ...common,
       ...{ self: identityOf(PROXY, TRUST_DOMAIN), parents: [{ id: MLM, url }], tls: certificates().component(PROXY) },
