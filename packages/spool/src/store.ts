@@ -1,4 +1,5 @@
 import type { Component } from '@backhaul/runtime';
+import { stopped } from './level-errors.ts';
 
 export type Op =
   | { readonly type: 'put'; readonly key: string; readonly value: Uint8Array }
@@ -57,8 +58,12 @@ export interface Store extends Component {
   stats(): StoreStats;
 }
 
-/** All changes in one commit, then all made visible, in order. */
+/**
+ * All changes in one commit, then all made visible, in order. A store that does not take them is asked before they are submitted:
+ * while it recovers, some cores have loaded again already, and what they submit then would never be undone.
+ */
 export async function commitChanges(store: Store, changes: readonly Change[]): Promise<void> {
+  if (store.state !== 'open') throw stopped();
   const ops = changes.flatMap((change) => change.ops);
   await store.commit(ops);
   for (const change of changes) change.applied();

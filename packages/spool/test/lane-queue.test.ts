@@ -27,6 +27,30 @@ describe('LaneQueue', () => {
   const ids = async (spool: LaneQueue): Promise<string[]> =>
     (await spool.claim(ALL))?.entries.map(({ id }) => id) ?? [];
 
+  it('S2: what is committed while the other cores still load again changes nothing', async () => {
+    const spool = await make();
+    await put(spool, 3);
+    let refused = 0;
+    store.onReopened(async () => {
+      // loaded already, and the store does not take anything yet: an answer arrives, a message is handed in
+      const claim = await spool.claim(ALL);
+      const settled = spool.settle(
+        claim!,
+        claim!.entries.map(() => ({ outcome: 'accepted' as const })),
+      );
+      for (const change of [settled.change, spool.stage(sampleEntries(1))])
+        await commitChanges(store, [change]).catch(() => (refused += 1));
+    });
+    store.failWrites(1);
+    await put(spool, 1).catch(() => undefined);
+    while (store.state !== 'open') await new Promise((resolve) => setImmediate(resolve));
+    expect(refused).to.equal(2);
+    await put(spool, 1);
+    const again = await make();
+    expect((await again.load()).gaps).to.deep.equal([]);
+    expect(again.depth().messages).to.equal(4);
+  });
+
   describe('S7: a gap is reported', () => {
     it('in the middle, at the head and at the end of a lane', async () => {
       const spool = await make();
