@@ -119,4 +119,21 @@ describe('The ledger of what is missing', () => {
       'BH-E-SPOOF',
     );
   });
+
+  it('numbers as large as the wire takes, in receipts and in times under way, stop nobody who asks [T-A35]', async () => {
+    const liar = sender(proxies[1]);
+    const top = Number.MAX_SAFE_INTEGER;
+    const receipts = ([4, 6] as const).map((lane) => ({
+      ...{ source: liar.id, epoch: liar.epoch, lane, from: 1, to: top, reason: 'expired' as const },
+    }));
+    await test.accept(mlm, liar.receipts(receipts));
+    expect((await test.api('GET', '/metrics-summary')).status).to.equal(200);
+    const routing = [1, 2, 3].map((n) => ({ id: `${liar.id}.x${n}`, in: 0, out: 8e15 }));
+    const own = ([1, 3, 5, 7] as const).map((lane) => ({ epoch: liar.epoch, lane, last: top }));
+    await test.accept(mlm, report(liar, { own }));
+    const status = writeStatus(clock.now(), { kind: 'proxy', id: liar.id, state: 'ok', children: [] });
+    const options = { class: 'infrastructure', subclass: 'heartbeat', lane: 0 as const, routing };
+    await test.accept(mlm, liar.message(status, options), liar.data({}, { sequence: 4, lane: 8 }));
+    expect((await test.api('GET', '/ledger')).status).to.equal(200);
+  });
 });

@@ -33,6 +33,20 @@ describe('Whereabouts', () => {
     expect(fate(9_000, { p: 1_100, m1: 1_100 })).to.equal('m2');
   });
 
+  it('reports of thousands of ranges about thousands of gaps are looked through in no time [T-A35]', () => {
+    const gaps = Array.from({ length: 4_096 }, (_, n) => ({ first: 10 * n + 1, last: 10 * n + 9, since: 1_000 }));
+    const held = Array.from({ length: 32_000 }, (_, n) => ({
+      component: 'p',
+      first: n + 1,
+      last: 45_000,
+      messages: 1,
+    }));
+    const began = performance.now();
+    const found = whereabouts(gaps, around(1_300, { p: 1_200, m1: 1_200, m2: 1_200 }, held));
+    expect(performance.now() - began).to.be.below(2_000);
+    expect(found.filter(({ fate }) => fate === 'in-flight')).to.have.length(32_000);
+  });
+
   it('never cries wolf over what is on its way, and never hides a loss: hops that tell in turn, messages that move', () => {
     const hops = PATH.length;
     const EVERY = 10;

@@ -42,7 +42,8 @@ export class LastHeard {
 
   arrived(arrivals: readonly Arrival[], now: number): void {
     for (const { header, verdict } of arrivals) {
-      if (verdict?.accepted) this.heard(header.source, now - timeAtHops(header.routing, header.source));
+      if (!verdict?.accepted) continue;
+      this.heard(header.source, Math.max(0, now - timeAtHops(header.routing, header.source)));
     }
   }
 

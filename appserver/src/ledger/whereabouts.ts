@@ -1,4 +1,4 @@
-import { type Interval, intersect, subtract } from '../receiver/intervals.ts';
+import { type Interval, lowerBound } from '../receiver/intervals.ts';
 
 /** Sequences that a component said it held, in a report that is recent enough to count. */
 export interface HeldRange extends Interval {
@@ -48,13 +48,10 @@ export interface Whereabouts extends Interval {
  * Reports say how many messages of a range are held, not which: numbers are counted right, and named lowest first.
  */
 export function whereabouts(missing: readonly MissingRange[], around: Surroundings): Whereabouts[] {
-  const found: Whereabouts[] = [];
-  let rest: readonly MissingRange[] = missing;
-  for (const range of around.held) {
-    const taken = firstOf(intersect(rest, range), range.messages);
-    found.push(...taken.map((piece) => ({ ...piece, fate: 'in-flight' as const, at: range.component })));
-    rest = rest.flatMap((whole) => subtract([whole], taken).map((piece) => ({ ...piece, since: whole.since })));
-  }
+  const rest = [...missing];
+  const found = around.held.flatMap((range) =>
+    takeFrom(rest, range).map((piece): Whereabouts => ({ ...piece, fate: 'in-flight', at: range.component })),
+  );
   return [...found, ...rest.map((range) => judge(range, around))].toSorted((a, b) => a.first - b.first);
 }
 
@@ -65,12 +62,23 @@ function judge({ first, last, since }: MissingRange, { path, graceMs, now }: Sur
   return below ? { first, last, fate: 'in-flight', below: below.component } : { first, last, fate: 'unexplained' };
 }
 
-/** At most so many numbers, the lowest. */
-function firstOf(list: readonly Interval[], count: number): Interval[] {
-  let left = count;
-  return list.flatMap(({ first, last }) => {
-    const taken = Math.min(left, last - first + 1);
-    left -= taken;
-    return taken > 0 ? [{ first, last: first + taken - 1 }] : [];
-  });
+/**
+ * Cuts out of `rest` (sorted) what lies in the range: at most so many numbers, the lowest. In place, and never a walk over
+ * all of it: reports may hold tens of thousands of ranges [T-A35].
+ */
+function takeFrom(rest: MissingRange[], { first, last, messages }: HeldRange): Interval[] {
+  const taken: Interval[] = [];
+  let left = messages;
+  for (let at = lowerBound(rest, first); left > 0 && at < rest.length && rest[at]!.first <= last; ) {
+    const whole = rest[at]!;
+    const from = Math.max(first, whole.first);
+    const to = Math.min(last, whole.last, from + left - 1);
+    const before = { ...whole, last: from - 1 };
+    const after = { ...whole, first: to + 1 };
+    rest.splice(at, 1, ...[before, after].filter((piece) => piece.first <= piece.last));
+    if (whole.first < from) at++;
+    left -= to - from + 1;
+    taken.push({ first: from, last: to });
+  }
+  return taken;
 }

@@ -12,6 +12,7 @@ import {
 import { type MissingRange, type Whereabouts, whereabouts } from '../ledger/whereabouts.ts';
 import { size } from '../receiver/intervals.ts';
 import type { ScopedQueries } from '../store/scoped-queries.ts';
+import { largeSum, wholeNumber } from './large-sum.ts';
 
 const streamKey = z.tuple([z.string(), z.string(), z.int()]);
 
@@ -71,12 +72,16 @@ export async function readLedger(queries: ScopedQueries, source: string | undefi
     sums.inFlight += line.inFlight;
   }
   const keyOf = (line: { source: string; epoch: string; lane: number }) => [line.source, line.epoch, line.lane];
-  return { ...toPage([...lines.values()], page, keyOf, (line) => line), ...sums };
+  return {
+    ...toPage([...lines.values()], page, keyOf, (line) => line),
+    unexplained: wholeNumber(sums.unexplained),
+    inFlight: wholeNumber(sums.inFlight),
+  };
 }
 
 type Line = Awaited<ReturnType<typeof readLine>>;
 
-const messagesOf = sql<number>`sum("last" - "first" + 1)`.as('messages');
+const messagesOf = largeSum(sql<number>`"last" - "first" + 1`).as('messages');
 
 /** Sums over everything by reason, rule and place, the most first; senders choose rules and places, so there is a number. */
 export async function ledgerTotals(queries: ScopedQueries, limit: number) {
@@ -89,13 +94,13 @@ export async function ledgerTotals(queries: ScopedQueries, limit: number) {
     .orderBy('rule')
     .limit(limit)
     .execute();
-  return rows.map((row) => ({ ...row, messages: Number(row.messages) }));
+  return rows.map((row) => ({ ...row, messages: wholeNumber(row.messages) }));
 }
 
 /** The same by reason alone, whole. */
 export async function reasonTotals(queries: ScopedQueries) {
   const rows = await queries.from('tombstones').select(['reason', messagesOf]).groupBy('reason').execute();
-  return new Map(rows.map(({ reason, messages }) => [reason, Number(messages)]));
+  return new Map(rows.map(({ reason, messages }) => [reason, wholeNumber(messages)]));
 }
 
 /** Those of which something has been seen, and those of which only the source has spoken. */

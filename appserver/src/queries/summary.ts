@@ -1,4 +1,6 @@
+import { sql } from 'kysely';
 import type { ScopedQueries } from '../store/scoped-queries.ts';
+import { largeSum, wholeNumber } from './large-sum.ts';
 import { ledgerTotals, reasonTotals } from './ledger.ts';
 
 /** Lines of each list, the most messages first: senders choose classes, rules and places [T-A35]. */
@@ -52,7 +54,7 @@ async function fetchTotals(queries: ScopedQueries) {
 async function transferTotals(queries: ScopedQueries) {
   const row = await queries
     .from('transfers')
-    .select(({ fn }) => [fn.sum<number | null>('lanBytes').as('bytes'), fn.sum<number | null>('destinations').as('to')])
+    .select([largeSum(sql`"lanBytes"`).as('bytes'), largeSum(sql`"destinations"`).as('to')])
     .executeTakeFirst();
-  return { lanBytes: row?.bytes ?? 0, lanDestinations: row?.to ?? 0 };
+  return { lanBytes: wholeNumber(row?.bytes), lanDestinations: wholeNumber(row?.to) };
 }

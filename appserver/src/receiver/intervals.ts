@@ -11,7 +11,7 @@ export interface Interval {
 export type Intervals = readonly Interval[];
 
 /** Index of the first interval whose `last` is at or above `value`. */
-function lowerBound(set: Intervals, value: number): number {
+export function lowerBound(set: Intervals, value: number): number {
   let low = 0;
   let high = set.length;
   while (low < high) {

@@ -126,7 +126,7 @@ async function hold(tx: Transaction, message: ArrivedMessage, ranges: readonly H
   await tx.run(FORGET, [[component]]);
 }
 
-/** Wall ms here when the message was made: what it spent at each hop, its own among them, is known. */
+/** Wall ms here when the message was made: what it spent at each hop, its own among them, is known. Never below 0. */
 function madeHere({ header, receivedAt }: ArrivedMessage): number {
-  return receivedAt - header.routing.reduce((sum, hop) => sum + Math.max(0, hop.out - hop.in), 0);
+  return Math.max(0, receivedAt - header.routing.reduce((sum, hop) => sum + Math.max(0, hop.out - hop.in), 0));
 }
