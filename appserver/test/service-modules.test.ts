@@ -303,6 +303,22 @@ describe('Service modules', () => {
       expect(body.heartbeat).to.include({ id: source.id });
     });
 
+    it('passes on to people what a component says of a damaged store, not that it has started', async () => {
+      const source = sender(proxies[2]);
+      const notice = (eventId: string, severity: 'info' | 'major', text: string) =>
+        source.message(
+          { type: 'event', eventId, severity, instance: source.id, occurredAt: 1_000, text },
+          { class: 'infrastructure', subclass: 'notice' },
+        );
+      const findings = notice('store-findings', 'major', 'the store was found damaged');
+      await test.accept(mlm, notice('cold-start', 'info', 'it has started'), findings, findings);
+      const { items } = (await test.api('GET', '/notifications')).body;
+      const told = items.filter(({ kind }: { kind: string }) => kind.startsWith('component.'));
+      expect(told).to.have.length(1);
+      expect(told[0]).to.deep.include({ kind: 'component.store-findings', severity: 'major', subject: source.id });
+      expect(told[0].text).to.equal(`${source.id}: the store was found damaged`);
+    });
+
     it('T-A19: refuses a heartbeat in somebody else’s name', async () => {
       expect((await test.accept(mlm, heartbeat(sender(), { id: proxies[1]! }, 1)))[0]!.code).to.equal('BH-E-SPOOF');
     });

@@ -1,9 +1,17 @@
-import { readStatus, type StatusNode } from '@backhaul/envelope';
+import { type EventContent, readStatus, type Severity, type StatusNode } from '@backhaul/envelope';
 import type { Bus } from '../bus/bus.ts';
+import type { NewNotification } from '../notifications/notification.ts';
+import type { Notifier } from '../notifications/notifications.ts';
 import type { Transaction } from '../store/database.ts';
 import { type ColumnTypes, scopeColumns } from '../store/migrations.ts';
 import type { ScopeColumns } from '../store/schema.ts';
-import { type ArrivedMessage, type HandleResult, type ServiceModule, scopeColumnsOf } from './service-module.ts';
+import {
+  type ArrivedMessage,
+  type HandleResult,
+  type ModuleContext,
+  type ServiceModule,
+  scopeColumnsOf,
+} from './service-module.ts';
 
 /** The newest heartbeat and the newest notice of each component. */
 export interface StatusTables {
@@ -28,6 +36,9 @@ const EMPTY = {
   ...{ heartbeatMadeAt: null, heartbeatAt: null, notice: null, noticeAt: null },
 };
 
+/** Notices of these are passed on to people: a store found damaged, a sender that was stuck, two with one identity. */
+const TOLD: readonly Severity[] = ['critical', 'major'];
+
 /** How the components are, by their own word. Whether one is overdue is seen from when it was last heard. */
 export class Status implements ServiceModule {
   readonly name = 'status';
@@ -47,9 +58,11 @@ export class Status implements ServiceModule {
     },
   ];
   #bus: Bus | undefined;
+  #notifier: Notifier | undefined;
 
-  async start({ bus }: { bus: Bus }): Promise<void> {
+  async start({ bus, notifier }: Pick<ModuleContext, 'bus' | 'notifier'>): Promise<void> {
     this.#bus = bus;
+    this.#notifier = notifier;
   }
 
   async handle(tx: Transaction, message: ArrivedMessage): Promise<HandleResult> {
@@ -61,6 +74,7 @@ export class Status implements ServiceModule {
     if (content.type !== 'event') return undefined;
     const { eventId, occurredAt } = content;
     await keep(tx, message, { notice: eventId, noticeAt: occurredAt }, 'noticeAt', occurredAt);
+    if (TOLD.includes(content.severity)) await this.#notifier?.notify(tx, notificationOf(message, content));
     const { source } = message.header;
     tx.afterCommit(() =>
       this.#bus?.publish({
@@ -72,6 +86,16 @@ export class Status implements ServiceModule {
     );
     return undefined;
   }
+}
+
+/** `data` stays with the message: its findings may be many. */
+function notificationOf({ header, scope }: ArrivedMessage, { eventId, severity, text }: EventContent): NewNotification {
+  const { source } = header;
+  return {
+    ...{ kind: `component.${eventId}`, severity, customer: scope.customer, site: scope.site, subject: source },
+    text: `${source}: ${text}`,
+    data: { component: source, message: header.id },
+  };
 }
 
 async function heartbeat(tx: Transaction, message: ArrivedMessage): Promise<HandleResult> {

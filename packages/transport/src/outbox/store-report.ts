@@ -48,7 +48,7 @@ export class StoreReport implements Component {
     const damaged = fresh.length - gaps;
     await notify('store-findings', {
       severity: 'major',
-      text: `the store was found damaged: ${gaps} records missing, ${damaged} set aside; service goes on`,
+      text: `the store was found damaged: ${gaps} gaps, ${damaged} damaged places; service goes on`,
       data: { gaps, damaged, findings: fresh.slice(0, NAMED).map(named) },
     });
   }
