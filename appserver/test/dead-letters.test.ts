@@ -151,6 +151,8 @@ describe('Dead letters', () => {
     expect(await letterOf(message.header.id)).to.equal(undefined);
     const discarded = await letters('discarded');
     expect(discarded.at(-1)).to.include({ number, reason: 'stones are no food' });
+    const behind = await test.api('GET', `/dead-letters?state=discarded&after=${number}`);
+    expect(behind.body.items).to.deep.equal([]);
     expect(await line(source)).to.include({ deadLetter: 1, unexplained: 0 });
     expect((await test.api('GET', '/dead-letters/999999')).body.code).to.equal('BH-E-NOT-FOUND');
   });

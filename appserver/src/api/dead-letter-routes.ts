@@ -46,9 +46,9 @@ const tag = 'dead letters';
 export const deadLetterRoutes: readonly Route[] = [
   route({
     ...{ method: 'get', path: '/dead-letters', tag, summary: 'Messages that failed again and again, by number' },
-    query: z.strictObject({ ...pageQuery.shape, state: state.default('waiting') }),
+    query: z.strictObject({ ...pageQuery.shape, state: state.default('waiting'), after: number.optional() }),
     reply: pageOf(deadLetter),
-    handle: ({ queries, query }) => listDeadLetters(queries, query.state, query),
+    handle: ({ queries, query }) => listDeadLetters(queries, query, query),
   }),
   route({
     ...{ method: 'get', path: '/dead-letters/:number', tag, summary: 'One of them, with header and content' },

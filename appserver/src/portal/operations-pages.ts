@@ -96,7 +96,7 @@ async function showLedger({ directory, ledgerGraceMs }: OperationsOptions, visit
 async function showDeadLetters(visit: Visit): Promise<void> {
   const asked = queryOf(visit.request, 'state');
   const state = DEAD_LETTER_STATES.find((known) => known === asked) ?? 'waiting';
-  const { items, nextCursor } = await listDeadLetters(visit.queries, state, { limit: ROWS });
+  const { items, nextCursor } = await listDeadLetters(visit.queries, { state }, { limit: ROWS });
   const view = { ...frame(visit), items, state, more: nextCursor !== null, notice: noticeOf(visit.request) };
   sendPage(visit.response, deadLettersPage(view));
 }

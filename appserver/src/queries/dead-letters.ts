@@ -10,9 +10,13 @@ const COLUMNS = [
   'code', 'detail', 'faults', 'firstAt', 'at', 'bytes', 'state', 'decidedAt', 'reason',
 ] as const; // biome-ignore format: one list
 
-/** Dead letters of one state, by number. */
-export async function listDeadLetters(queries: ScopedQueries, state: DeadLetterState, page: Page) {
-  const [after] = readCursor(page, numberKey) ?? [0];
+/** Dead letters of one state, by number, those behind `after`. */
+export async function listDeadLetters(
+  queries: ScopedQueries,
+  { state, after: first = 0 }: { state: DeadLetterState; after?: number | undefined },
+  page: Page,
+) {
+  const [after] = readCursor(page, numberKey) ?? [first];
   const rows = await queries
     .from('deadLetters')
     .select(COLUMNS)

@@ -93,15 +93,19 @@ describe('Client verbs', () => {
       ...{ number: 7, id: 'x', source: 'c1.p1', class: 'x-food', subclass: 'stone', at: 1 },
       ...{ code: 'BH-E-MODULE', detail: 'a stone' },
     };
-    const answerOf = (state: string, result: unknown) => {
-      api.answers['GET /commands/cmd'] = { body: { id: 'cmd', members: [{ component: 'c1.m1', state, result }] } };
+    const answerOf = (state: string, result: unknown, why = {}) => {
+      const member = { component: 'c1.m1', state, result, ...why };
+      api.answers['GET /commands/cmd'] = { body: { id: 'cmd', members: [member] } };
     };
 
     it('of the application server are listed, replayed and discarded with a reason', async () => {
-      api.answers['GET /dead-letters?state=waiting'] = { body: { items: [letter], nextCursor: null } };
+      api.answers['GET /dead-letters?state=waiting&limit=50'] = { body: { items: [letter], nextCursor: null } };
+      api.answers['GET /dead-letters?state=waiting&after=3&limit=1'] = { body: { items: [letter], nextCursor: 'x' } };
       api.answers['POST /dead-letters/7/replay'] = { body: { id: 'x', outcome: 'delivered' } };
       api.answers['POST /dead-letters/7/discard'] = { body: { id: 'x' } };
       expect((await run('dead-letters')).stdout).to.match(/7 +c1\.p1 +x-food\/stone .*BH-E-MODULE a stone/);
+      const more = await run('dead-letters', 'list', '--after', '3', '--limit', '1');
+      expect(more.stdout).to.include('more: --after 7');
       expect((await run('dead-letters', 'replay', '7')).stdout).to.include('delivered');
       expect((await run('dead-letters', 'discard', '7')).exitCode).to.not.equal(0);
       expect((await run('dead-letters', 'discard', '7', '--reason', 'old')).exitCode).to.equal(0);
@@ -113,8 +117,10 @@ describe('Client verbs', () => {
       api.answers['POST /components/c1.m1/dead-letters/7/replay'] = { status: 202, body: { id: 'cmd' } };
       answerOf('done', { items: [letter] });
       expect((await run('dead-letters', 'list', '--at', 'c1.m1')).stdout).to.include('x-food/stone');
-      answerOf('refused', null);
-      expect((await run('dead-letters', 'replay', '7', '--at', 'c1.m1')).exitCode).to.equal(1);
+      answerOf('refused', null, { code: 'BH-E-NOT-FOUND', text: 'there is no dead letter 7' });
+      const { exitCode, stdout } = await run('dead-letters', 'replay', '7', '--at', 'c1.m1');
+      expect(exitCode).to.equal(1);
+      expect(stdout).to.equal('c1.m1 refused: BH-E-NOT-FOUND: there is no dead letter 7\n');
     });
   });
 
@@ -126,7 +132,7 @@ describe('Client verbs', () => {
     expect(exitCode).to.equal(0);
     expect(stdout)
       .to.include('in flight: 2')
-      .and.match(/1 +2 +in-flight +below c1\.m1/);
+      .and.match(/6 +e +1 +2 +in-flight +below c1\.m1/);
     api.answers['GET /ledger'] = { body: { items: [line], nextCursor: null, inFlight: 0, unexplained: 2 } };
     expect((await run('ledger')).exitCode).to.equal(1);
   });

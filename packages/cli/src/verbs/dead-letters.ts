@@ -3,11 +3,13 @@ import { anything, created } from '../api-shapes.ts';
 import type { ApiClient } from '../client.ts';
 import { formatTime } from '../format.ts';
 import { renderTable } from '../table.ts';
-import { printable } from '../terminal-text.ts';
+import { printable, printableLines } from '../terminal-text.ts';
 import { type Result, usage, type Verb, type VerbCall } from '../verb.ts';
 import { answersOf } from './send.ts';
 
 const DEFAULT_WAIT_MS = 30_000;
+const DEFAULT_LIMIT = 50;
+const MOST = 500;
 const AT = [
   '--at <component>',
   'those of a proxy or an MLM, asked by a command; this application server’s when left out',
@@ -24,7 +26,15 @@ const letter = z.looseObject({
   detail: z.string().nullish(),
   at: z.union([z.number(), z.string()]).nullish(),
 });
-const letters = z.looseObject({ items: z.array(letter) });
+const letters = z.looseObject({ items: z.array(letter), nextCursor: z.string().nullish(), next: z.number().nullish() });
+/** The outcome of a component that has not done it; a letter has no `command`. */
+const undone = z.looseObject({
+  command: z.string(),
+  component: z.string().optional(),
+  state: z.string(),
+  code: z.string().nullish(),
+  text: z.string().nullish(),
+});
 
 export const deadLettersList: Verb = {
   path: 'dead-letters list',
@@ -33,6 +43,7 @@ export const deadLettersList: Verb = {
     AT,
     TIMEOUT,
     ['--after <number>', 'those behind this number'],
+    ['--limit <n>', `at most so many (${DEFAULT_LIMIT} when left out, ${MOST} at a time)`],
     ['--state <state>', 'waiting, replayed or discarded; of this application server only'],
   ],
   connects: true,
@@ -41,16 +52,15 @@ export const deadLettersList: Verb = {
   run: async (call) => {
     const { options, width } = call;
     const client = await call.api();
-    const after = options.number('after');
+    const after = options.number('after', 1);
+    const page = { ...(after === undefined ? {} : { after }), limit: limitOf(call) };
     const at = options.text('at');
     const document =
       at === undefined
-        ? await client.get('/dead-letters', letters, { state: options.text('state') ?? 'waiting' })
-        : await askComponent(call, client, at, '', after === undefined ? {} : { after });
+        ? await client.get('/dead-letters', letters, { state: options.text('state') ?? 'waiting', ...page })
+        : await askComponent(call, client, at, '', page);
     const { data } = letters.safeParse(document);
-    if (!data) return answered(document);
-    const items = data.items.filter(({ number }) => number > (after ?? 0));
-    return { json: document, text: table(items, width) };
+    return data ? { json: document, text: listed(data, width) } : answered(document);
   },
 };
 
@@ -134,10 +144,13 @@ async function askComponent(
   return member?.state === 'done' ? (member.result ?? { state: 'done' }) : { command: id, ...member };
 }
 
-/** Exit code 1 when a component has not done what it was asked. */
+/** Exit code 1 when a component has not done what it was asked, with its own words. */
 function answered(document: unknown): Result {
-  const undone = z.looseObject({ command: z.string(), state: z.string() }).safeParse(document).success;
-  return { json: document, text: printable(JSON.stringify(document, null, 2)), exitCode: undone ? 1 : 0 };
+  const { data } = undone.safeParse(document);
+  if (!data) return { json: document, text: printableLines(JSON.stringify(document, null, 2)) };
+  const { component = '', state, code, text } = data;
+  const why = [code, text].filter((part) => part != null).join(': ') || `see \`backhaul send --show ${data.command}\``;
+  return { json: document, text: printable(`${component} ${state}: ${why}`), exitCode: 1 };
 }
 
 function numberOf({ args }: VerbCall): string {
@@ -146,7 +159,19 @@ function numberOf({ args }: VerbCall): string {
   return number;
 }
 
-function table(items: readonly z.infer<typeof letter>[], width: number | undefined): string {
+function limitOf({ options }: VerbCall): number {
+  const limit = options.number('limit', 1) ?? DEFAULT_LIMIT;
+  if (limit > MOST) throw usage(`--limit must be at most ${MOST}; go on with --after`);
+  return limit;
+}
+
+/** The application server says `nextCursor`, a component `next`: there are more. */
+function listed({ items, nextCursor, next }: z.infer<typeof letters>, width: number | undefined): string {
+  const table = tableOf(items, width);
+  return (nextCursor ?? next) == null ? table : `${table}\n\nmore: --after ${items.at(-1)?.number}`;
+}
+
+function tableOf(items: readonly z.infer<typeof letter>[], width: number | undefined): string {
   return renderTable(
     items,
     [

@@ -83,6 +83,7 @@ function rangeTable(items: readonly z.infer<typeof lane>[], width: number | unde
     [
       { title: 'SOURCE', value: (row) => row.source },
       { title: 'LANE', value: (row) => row.lane, align: 'right' },
+      { title: 'EPOCH', value: (row) => row.epoch },
       { title: 'FROM', value: (row) => row.first, align: 'right' },
       { title: 'TO', value: (row) => row.last, align: 'right' },
       { title: 'FATE', value: (row) => row.fate },
