@@ -294,6 +294,23 @@ export function spoolContract(name: string, makeSubject: (limits?: SpoolLimits) 
         ]);
       });
 
+      it('an older one that comes late, sent again, takes the place of nothing newer; the next replaces both', async () => {
+        const [late, newer, next] = sampleEntries(3, { supersedeKey: 'k' }) as [SpoolEntry, SpoolEntry, SpoolEntry];
+        await put(newer);
+        expect(told(subject.spool.stage([late]).removed)).to.deep.equal([]);
+        expect(told(subject.spool.stage([next, late]).removed)).to.deep.equal([
+          [late.id, 'superseded'],
+          [newer.id, 'superseded'],
+        ]);
+        const renumbered = sampleEntry({ supersedeKey: 'k', epoch: '00000000000000e2', sequence: 1 });
+        expect(told(subject.spool.stage([renumbered]).removed)).to.deep.equal([[newer.id, 'superseded']]);
+        await put(late);
+        expect(told(subject.spool.stage([next]).removed)).to.have.deep.members([
+          [late.id, 'superseded'],
+          [newer.id, 'superseded'],
+        ]);
+      });
+
       it('make room: a full spool takes what replaces something', async () => {
         await restrict({ maxMessages: 2 });
         await put(...sampleEntries(2, { supersedeKey: 'k', persistent: true }).slice(1), sampleEntry({ lane: 0 }));
