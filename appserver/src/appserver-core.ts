@@ -61,7 +61,7 @@ export function appserverCore(around: AppserverSurroundings) {
     folder: join(config.dataDirectory, 'artifacts'),
   });
   const parts = { database, directory, lastHeard, mailboxes, modules, artifacts, clock, logger, metrics };
-  const receiver = new Receiver({ ...parts, bus });
+  const receiver = new Receiver({ ...parts, bus, notifier: notifications });
   const laterPaths = new LaterPaths({ database, directory, downward, clock, logger });
   const retention = new Retention({ database, clock, logger, settings: config.retention });
   const housekeeping = new Housekeeping({ ...parts, retention, pruneEveryMs: config.retention.intervalMs });

@@ -44,6 +44,13 @@ describe('Receiver', () => {
   const sender = (id = proxies[0]!) => new Sender(id, (++epochs).toString(16).padStart(16, '0'));
   const stored = (source: Sender) =>
     test.queries.from('messages').selectAll().where('epoch', '=', source.epoch).orderBy('number').execute();
+  const notified = async (subject: string) => {
+    await test.appserver.database.transaction(async () => undefined); // what was begun is through
+    const { items } = (await test.api('GET', '/notifications')).body;
+    return items
+      .filter((item: { subject: string }) => item.subject === subject)
+      .map(({ kind, severity }: Record<string, string>) => `${kind} ${severity}`);
+  };
   const obeyed = async () =>
     (await test.appserver.database.read<{ id: string }>('SELECT "id" FROM "obeyed"', [])).map(({ id }) => id);
 
@@ -147,6 +154,25 @@ describe('Receiver', () => {
       for (const copy of [copies[4]!, copies[3]!, copies[4]!])
         expect((await test.accept(id, copy.data()))[0]).to.deep.include({ code: 'BH-E-CLONE', waitMs: 60_000 });
       expect(topics).to.deep.equal(['component.cloned']);
+      expect(await notified(id)).to.deep.equal(['component.cloned critical']);
+      stop();
+    });
+
+    it('two processes of one identity that the exchange notices are told on the bus and to the people outside', async () => {
+      const { receiver, bus, directory } = test.appserver.core;
+      const { id, customer, site } = directory.tree.get(direct)!;
+      const events: object[] = [];
+      const stop = bus.subscribe('component.*', ({ topic, customer, body }) =>
+        events.push({ topic, customer, ...body }),
+      );
+      for (const what of ['two-pollers', 'clone'] as const)
+        receiver.twice({ ...test.peer(id), address: '10.0.0.7' }, what);
+      const about = { customer, site, component: id, address: '10.0.0.7' };
+      expect(events).to.deep.equal([
+        { topic: 'component.two-pollers', ...about },
+        { topic: 'component.cloned', ...about },
+      ]);
+      expect(await notified(id)).to.have.members(['component.two-pollers major', 'component.cloned critical']);
       stop();
     });
 

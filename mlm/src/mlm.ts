@@ -10,10 +10,17 @@ import {
   VERSION,
 } from '@backhaul/runtime';
 import { LevelStore, type Removed } from '@backhaul/spool';
-import { Heartbeat, KnownNumbers, RelayListener, renewEpochIfRestored, StoreReport, Uplink } from '@backhaul/transport';
+import {
+  Heartbeat,
+  KnownNumbers,
+  ProgressWatch,
+  RelayListener,
+  renewEpochIfRestored,
+  StoreReport,
+  Uplink,
+} from '@backhaul/transport';
 import type { MlmConfig } from './config.ts';
 import { type MlmCore, mlmCore } from './mlm-core.ts';
-import { ProgressWatch } from './progress-watch.ts';
 import { type SelfIdentity, selfIdentity, uplinkTls } from './self-identity.ts';
 
 export interface MlmOptions {

@@ -1,9 +1,8 @@
 import { type EventContent, jsonOf, readContent } from '@backhaul/envelope';
 import { Metrics, silentLogger } from '@backhaul/runtime';
 import { until } from '@backhaul/testkit';
-import { Heartbeat, StoreReport } from '@backhaul/transport';
+import { Heartbeat, ProgressWatch, StoreReport } from '@backhaul/transport';
 import { expect } from 'chai';
-import { ProgressWatch } from '../src/progress-watch.ts';
 import { MLM, messages, P1, TestMlm } from './test-mlm.ts';
 
 describe('an MLM looks after itself', () => {

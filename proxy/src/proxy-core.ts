@@ -5,6 +5,7 @@ import {
   Heartbeat,
   KnownNumbers,
   Outbox,
+  ProgressWatch,
   renewEpochIfRestored,
   StoreReport,
   type UplinkOptions,
@@ -73,7 +74,7 @@ export function proxyCore(around: ProxySurroundings) {
   const liveness = new Liveness(clock);
   const board = new CommandBoard({ store, clock });
   const seen = new SeenMessages(store);
-  const metrics = proxyMetrics(around.metrics, { spool, store, directory, board, notices, now: clock.now });
+  const metrics = proxyMetrics(around.metrics, { spool, store, directory, board, notices, now: () => clock.now() });
   const runner = new InstallRunner({
     ...{ self, store, outbox, clock, logger, metrics },
     installer: around.installer,
@@ -98,6 +99,11 @@ export function proxyCore(around: ProxySurroundings) {
     holdings: (limit) => spool.holdings(limit),
   });
   const report = new StoreReport({ store, clock, notify: (id, notice) => heartbeat.notify(id, notice) });
+  const watch = new ProgressWatch({
+    senderStalledAt: () => uplink().stalledAt,
+    notify: (id, notice) => heartbeat.notify(id, notice),
+    ...{ clock, logger, metrics: around.metrics },
+  });
   const known = new KnownNumbers({ self, numbering });
   const renewing = { self, numbering, known, spool, outbox, store, clock, logger };
   /** what an uplink works with, whatever network it sends over */
@@ -125,6 +131,6 @@ export function proxyCore(around: ProxySurroundings) {
     },
     registrar: new Registrar({ directory, outbox, store }),
     state: new ProxyState(store, [numbering, restored, spool, directory, board, notices, seen, runner], logger),
-    timers: [new Expiry({ spool, outbox, board, store, clock, logger, metrics }), heartbeat, report],
+    timers: [new Expiry({ spool, outbox, board, store, clock, logger, metrics }), heartbeat, report, watch],
   };
 }

@@ -9,6 +9,7 @@ import type { ComponentRecord } from '../directory/component-tree.ts';
 import type { Directory } from '../directory/directory.ts';
 import type { LastHeard } from '../directory/last-heard.ts';
 import { LedgerWriter } from '../ledger/ledger-writer.ts';
+import type { Notifier } from '../notifications/notifications.ts';
 import type { ModuleHost } from '../service-modules/module-host.ts';
 import type { Database, Transaction } from '../store/database.ts';
 import { Arrival } from './arrival.ts';
@@ -18,6 +19,7 @@ import { MessageWriter } from './message-writer.ts';
 import { FAULT_STAGES, RECEIVE_STAGES, type ReceiveContext } from './receive.ts';
 import { type Fault, Refusals } from './refusals.ts';
 import { Seen, type SeenChanges } from './seen.ts';
+import { TwoOfOne, type TwoOfOneKind } from './two-of-one.ts';
 
 /** Messages that one transaction may hold; more wait for the next. */
 const GROUP_MESSAGES = 2_048;
@@ -31,6 +33,7 @@ export interface ReceiverOptions {
   readonly mailboxes: MailboxReader;
   readonly artifacts: ArtifactStore;
   readonly bus: Bus;
+  readonly notifier: Notifier;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -55,6 +58,7 @@ export class Receiver implements RelayHandler {
   readonly refusals: Refusals;
   readonly deadLetters: DeadLetters;
   readonly #epochWatch = new EpochWatch();
+  readonly #twoOfOne: TwoOfOne;
   readonly #group: GroupCommit<Envelope, readonly Verdict[]>;
   readonly #figures: ReturnType<typeof figures>;
 
@@ -63,6 +67,7 @@ export class Receiver implements RelayHandler {
     this.mailboxes = options.mailboxes;
     this.#ledger = new LedgerWriter(() => options.directory.tree);
     this.refusals = new Refusals(options.logger);
+    this.#twoOfOne = new TwoOfOne(options);
     const parts = { ledger: this.#ledger, writer: this.#writer, eventKeys: this.#eventKeys };
     this.deadLetters = new DeadLetters({ ...options, ...parts });
     this.#group = new GroupCommit(
@@ -87,8 +92,9 @@ export class Receiver implements RelayHandler {
   }
 
   /** Answers everything that was taken, then takes nothing more. */
-  stop(): Promise<void> {
-    return this.#group.close();
+  async stop(): Promise<void> {
+    await this.#group.close();
+    await this.#twoOfOne.settled();
   }
 
   admit({ identity }: Peer): void {
@@ -100,6 +106,11 @@ export class Receiver implements RelayHandler {
   async accept(peer: Peer, messages: readonly Message[]): Promise<readonly Verdict[]> {
     if (messages.length === 0) return [];
     return this.#group.submit({ peer: this.#options.directory.admit(peer.identity), messages });
+  }
+
+  twice({ identity, address }: Peer, what: TwoOfOneKind): void {
+    const component = this.#options.directory.tree.get(identity.id);
+    if (component) this.#twoOfOne.tell(component, what, address);
   }
 
   marks({ identity }: Peer): readonly Mark[] {
@@ -209,13 +220,8 @@ export class Receiver implements RelayHandler {
       ...{ eventKeys: this.#eventKeys, refusals: this.refusals, deadLetters: this.deadLetters },
       onSameEvent: () => this.#figures.sameEvents.inc(),
       onDuplicate: () => this.#figures.duplicates.inc(),
-      onClone: () => this.#tellClone(peer, clock.now()),
+      onClone: () => this.#twoOfOne.tell(peer, 'clone'),
     };
-  }
-
-  #tellClone({ id, customer, site }: ComponentRecord, at: number): void {
-    this.#options.logger.error({ peer: id }, 'two live components use one identity; nothing new is taken from either');
-    this.#options.bus.publish({ topic: 'component.cloned', at, customer, body: { component: id, site } });
   }
 
   #unexpected({ peer }: Envelope, error: unknown): BackhaulError {

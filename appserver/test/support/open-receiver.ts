@@ -40,6 +40,7 @@ export async function openReceiver(folder: string) {
     metrics,
     modules: host,
     bus: new InProcessBus(silentLogger),
+    notifier: { notify: async () => '' },
     lastHeard: new LastHeard(database, systemClock),
   });
   await receiver.start();

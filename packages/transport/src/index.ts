@@ -20,6 +20,7 @@ export { renewEpochIfRestored } from './outbox/renew-epoch.ts';
 export * from './outbox/store-report.ts';
 export { readAnswer } from './parent-answer.ts';
 export * from './parent-connection.ts';
+export * from './progress-watch.ts';
 export { refusalAnswer } from './refusal.ts';
 export * from './relay-listener.ts';
 export * from './types.ts';

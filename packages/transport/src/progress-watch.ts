@@ -1,13 +1,13 @@
 import { type Clock, type Component, isoTime, type Logger, type Metrics, Repeating } from '@backhaul/runtime';
-import type { Heartbeat } from '@backhaul/transport';
+import type { Heartbeat } from './outbox/heartbeat.ts';
 
 const LOOK_MS = 10_000;
 /** No commit takes so long, nor does any answer of a parent that is waited for. */
 const ACCEPT_MS = 60_000;
 
 export interface ProgressWatchOptions {
-  /** monotonic ms at which the oldest envelope that is not answered yet was taken up */
-  readonly oldestAccept: () => number | undefined;
+  /** monotonic ms at which the oldest envelope that is not answered yet was taken up; absent: nothing is taken from below */
+  readonly oldestAccept?: () => number | undefined;
   /** wall ms since when the sender makes no progress; it begins anew by itself */
   readonly senderStalledAt: () => number | undefined;
   readonly notify: Heartbeat['notify'];
@@ -18,7 +18,7 @@ export interface ProgressWatchOptions {
 
 type Stall = 'accept' | 'sender';
 
-/** Notices that a stage of this MLM makes no progress: in the log, the figures, /readyz, and upward once each time. */
+/** Notices that a stage of this component makes no progress: in the log, the figures, /readyz, and upward once each time. */
 export class ProgressWatch implements Component {
   readonly name = 'progress watch';
   readonly #options: ProgressWatchOptions;
@@ -28,7 +28,7 @@ export class ProgressWatch implements Component {
 
   constructor(options: ProgressWatchOptions) {
     this.#options = options;
-    this.#stalls = options.metrics.counter('stalls_total', 'times a part of this MLM made no progress', ['part']);
+    this.#stalls = options.metrics.counter('stalls_total', 'times a part of this component made no progress', ['part']);
     this.#looks = new Repeating(options.clock, LOOK_MS, () => this.look());
   }
 
@@ -60,13 +60,13 @@ export class ProgressWatch implements Component {
     this.#known.set(part, trouble);
     if (known) return;
     this.#stalls.inc({ part });
-    logger.error({ part, trouble }, 'a part of this MLM makes no progress');
+    logger.error({ part, trouble }, 'a part of this component makes no progress');
     await notify('sender-stalled', { severity: 'major', text: trouble, data: { part } });
   }
 
   #acceptTrouble(): string | undefined {
     const { oldestAccept, clock } = this.#options;
-    const begun = oldestAccept();
+    const begun = oldestAccept?.();
     const took = begun === undefined ? 0 : clock.monotonic() - begun;
     return took < ACCEPT_MS ? undefined : `an envelope has not been answered for more than ${ACCEPT_MS / 1000} s`;
   }
