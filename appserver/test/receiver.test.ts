@@ -94,6 +94,14 @@ describe('Receiver', () => {
     ).to.deep.include({ lane: 6, through: 3 });
   });
 
+  it('tells the highest number it has seen, whatever is missing below', async () => {
+    const source = sender();
+    await test.accept(mlm, source.data({}, { sequence: 1 }), source.data({}, { sequence: 7 }));
+    expect(
+      test.appserver.receiver.marks(test.peer(source.id)).find(({ epoch }) => epoch === source.epoch),
+    ).to.deep.include({ lane: 6, through: 7 });
+  });
+
   it('T-A19: refuses each message whose source or subject is not below the sender, and takes the rest', async () => {
     const other = await test.addSite('site-other', 1);
     const mine = sender();

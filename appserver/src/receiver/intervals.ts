@@ -77,6 +77,9 @@ export function through(set: Intervals): number {
   return lowest?.first === 1 ? lowest.last : 0;
 }
 
+/** 0 when there is none. */
+export const highest = (set: Intervals): number => set.at(-1)?.last ?? 0;
+
 export const size = (set: Intervals): number => set.reduce((sum, { first, last }) => sum + last - first + 1, 0);
 
 /** Any list of intervals as a proper set. */

@@ -2,7 +2,7 @@ import type { Lane, Mark } from '@backhaul/envelope';
 import type { EpochKnowledge } from '@backhaul/transport';
 import type { Database, SqlRow, Transaction } from '../store/database.ts';
 import { type Epochs, heard, knowledgeOf, newest } from './epochs.ts';
-import { type Addition, add, has, type Interval, type Intervals, through } from './intervals.ts';
+import { type Addition, add, has, highest, type Interval, type Intervals, through } from './intervals.ts';
 
 /** Open gaps of one stream; past it everything but the lowest missing sequence is refused retryably [DESIGN §4.3]. */
 export const SEEN_INTERVALS = 4_096;
@@ -88,7 +88,7 @@ export class Seen {
         source,
         epoch,
         lane: lane as Lane,
-        through: through(this.#streams.get(key)!),
+        through: highest(this.#streams.get(key)!),
         newest: latest.has(epoch),
       }));
   }

@@ -256,8 +256,8 @@ export interface Verdict {
 }
 
 /**
- * The highest sequence up to which a parent holds everything of a lane; shows a restored copy in the first exchange. Marks
- * stand in the order in which the parent first saw their epochs.
+ * The highest sequence of a lane that a parent has seen, whatever is missing below it (a parent that was restored itself misses
+ * some for good); shows a restored copy in the first exchange. Marks stand in the order in which the parent first saw their epochs.
  */
 export interface Mark {
   readonly source: string;

@@ -22,6 +22,11 @@ export function contiguous(intervals: Intervals): number {
   return first !== undefined && first[0] <= 1 ? first[1] : 0;
 }
 
+/** 0 when there is none. */
+export function highest(intervals: Intervals): number {
+  return intervals.at(-1)?.[1] ?? 0;
+}
+
 /** Index of the first interval whose end is ≥ number. */
 function firstEndingAtOrAfter(intervals: Intervals, number: number): number {
   let low = 0;

@@ -1,5 +1,5 @@
 import type { Clock } from '@backhaul/runtime';
-import { add, contains, contiguous, type Intervals } from './intervals.ts';
+import { add, contains, contiguous, highest, type Intervals } from './intervals.ts';
 import { nameKey, nameOf, parseJson, putJson } from './keys.ts';
 import { type Change, type Op, type Store, stagedChange } from './store.ts';
 import type { Lane, Seen } from './types.ts';
@@ -97,7 +97,7 @@ export class SeenIntervals implements Seen {
     return this.#inOrder(source)
       .slice(-MARKED_EPOCHS)
       .flatMap(([epoch, { lanes }]) =>
-        [...lanes].map(([lane, intervals]) => ({ source, epoch, lane, through: contiguous(intervals) })),
+        [...lanes].map(([lane, intervals]) => ({ source, epoch, lane, through: highest(intervals) })),
       );
   }
 

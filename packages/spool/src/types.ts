@@ -174,7 +174,7 @@ export interface Seen {
   stage(marks: readonly { source: string; epoch: string; lane: Lane; from: number; to: number }[]): Change;
   /** the epoch of a source that appeared here last; undefined when nothing has come from it */
   newestEpoch(source: string): string | undefined;
-  /** per lane of every epoch of a source, in order of appearance: all sequences up to `through` have been seen */
+  /** per lane of every epoch of a source, in order of appearance: `through` is the highest sequence that has been seen, whatever is missing below */
   marks(source: string): readonly { source: string; epoch: string; lane: Lane; through: number }[];
 }
 

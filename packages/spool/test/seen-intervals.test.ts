@@ -40,8 +40,7 @@ describe('SeenIntervals', () => {
           await commitChanges(store, [seen.stage([mark(from, from + more)])]);
           for (let n = from; n <= from + more; n += 1) set.add(n);
         }
-        let through = 0;
-        while (set.has(through + 1)) through += 1;
+        const through = Math.max(...set);
         for (const each of [seen, await make()]) {
           for (let n = 1; n <= 70; n += 1) expect(has(each, n)).to.equal(set.has(n));
           if (given.length > 0)
@@ -81,7 +80,7 @@ describe('SeenIntervals', () => {
     expect(hasRoom(seen, 2)).to.equal(true);
     await commitChanges(store, [seen.stage([mark(2), mark(4)])]);
     expect(hasRoom(seen, 11)).to.equal(true);
-    expect(seen.marks(SOURCE)[0]!.through).to.equal(5);
+    expect(seen.marks(SOURCE)[0]!.through).to.equal(9);
   });
 
   describe('T-A35: epochs of a source are bounded, and nothing that may be sent again is done twice', () => {
