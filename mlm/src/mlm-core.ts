@@ -47,7 +47,7 @@ export function mlmCore(around: MlmSurroundings) {
   const { self, config, store, clock, random, logger, metrics } = around;
   const { maxBytes, maxMessages } = config.spool;
   const perChild = childShare(config.spool, () => membership.tree.activeChildren.length);
-  const spool = new LaneQueue({ store, clock, prefix: 'spool', maxBytes, maxMessages, perChild });
+  const spool = new LaneQueue({ store, clock, logger, prefix: 'spool', maxBytes, maxMessages, perChild });
   const numbering = new SequenceCounter({ store, random, prefix: 'own' });
   const seen = new SeenIntervals({ store, clock, prefix: 'seen' });
   const mailboxes = new LevelMailboxes({ store, clock, random, prefix: 'mailbox', ...config.mailboxes });

@@ -27,6 +27,11 @@ export function registerGauges(metrics: Metrics, parts: MlmGauges): void {
   metrics.gauge('spool_messages', 'messages waiting for the parent', () => spool.depth().messages);
   metrics.gauge('spool_bytes', 'bytes waiting for the parent', () => spool.depth().bytes);
   metrics.gauge('spool_dead_letters', 'messages the parent refused for good', () => spool.depth().deadLetters);
+  metrics.gauge(
+    'spool_dead_letters_discarded',
+    'dead letters that made room for newer ones since the start',
+    () => spool.depth().deadLettersDiscarded,
+  );
   metrics.gauge('spool_oldest_seconds', 'age of the oldest message in the spool', () => {
     const { oldestAt } = spool.depth();
     return oldestAt === undefined ? 0 : Math.max(0, clock.now() - oldestAt) / 1000;

@@ -62,7 +62,7 @@ export function proxyCore(around: ProxySurroundings) {
   const share = config.spool.integratorShare;
   const part = { maxBytes: Math.ceil(maxBytes * share), maxMessages: Math.ceil(maxMessages * share) };
   const perChild = share < 1 ? part : undefined;
-  const spool = new LaneQueue({ store, clock, prefix: 'spool', maxBytes, maxMessages, perChild });
+  const spool = new LaneQueue({ store, clock, logger, prefix: 'spool', maxBytes, maxMessages, perChild });
   const { maxIntegrators, maxInstances } = config.api;
   const directory = new Directory({ self, store, clock, maxIntegrators, maxInstances });
   const notices = new NoticeBoard({ store, clock });

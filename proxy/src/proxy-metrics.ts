@@ -25,6 +25,11 @@ export function proxyMetrics(metrics: Metrics, { spool, store, directory, board,
     () => (now() - (spool.depth().oldestAt ?? now())) / 1000,
   );
   metrics.gauge('spool_dead_letters', 'messages the parent refused for good', () => spool.depth().deadLetters);
+  metrics.gauge(
+    'spool_dead_letters_discarded',
+    'dead letters that made room for newer ones since the start',
+    () => spool.depth().deadLettersDiscarded,
+  );
   metrics.gauge('store_syncs', 'synced writes since the start', () => store.stats().syncs);
   metrics.gauge('store_recoveries', 'times the store was reopened after a write error', () => store.stats().recoveries);
   metrics.gauge('integrators', 'integrators registered', () => directory.integrators().length);

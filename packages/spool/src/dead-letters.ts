@@ -1,3 +1,4 @@
+import type { SparingLog } from '@backhaul/runtime';
 import { numberKey, numberOf, parseJson } from './keys.ts';
 import { decodeRecord, encodeRecord } from './record.ts';
 import type { Op, Store } from './store.ts';
@@ -12,7 +13,7 @@ type Told = Pick<DeadLetter, 'code' | 'detail' | 'at'> & { lane: number };
 export class DeadLetters {
   readonly #store: Store;
   readonly #prefix: string;
-  readonly #limits: { readonly messages: number; readonly bytes: number };
+  readonly #log: SparingLog | undefined;
   /** bytes on disk by number, oldest first */
   readonly #sizes = new Map<number, number>();
   #bytes = 0;
@@ -20,10 +21,10 @@ export class DeadLetters {
   /** since the start, for want of room */
   discarded = 0;
 
-  constructor(store: Store, prefix: string, limits = DEAD_LETTER_LIMITS) {
+  constructor(store: Store, prefix: string, log?: SparingLog) {
     this.#store = store;
     this.#prefix = prefix;
-    this.#limits = limits;
+    this.#log = log;
   }
 
   get count(): number {
@@ -81,12 +82,15 @@ export class DeadLetters {
   /** The newest stays, however large. */
   #discardOldest(): Op[] {
     const ops: Op[] = [];
+    const { messages, bytes } = DEAD_LETTER_LIMITS;
     for (const number of this.#sizes.keys()) {
-      if (this.count <= this.#limits.messages && this.#bytes <= this.#limits.bytes) break;
+      if (this.count <= messages && this.#bytes <= bytes) break;
       if (this.count === 1) break;
       ops.push(...this.removeOps(number));
       this.discarded += 1;
     }
+    const { discarded } = this;
+    if (ops.length > 0) this.#log?.log('warn', 'discarded', { discarded }, 'old dead letters made room for new ones');
     return ops;
   }
 }

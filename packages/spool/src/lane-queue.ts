@@ -1,4 +1,4 @@
-import { BackhaulError, type Clock } from '@backhaul/runtime';
+import { BackhaulError, type Clock, type Logger, SparingLog } from '@backhaul/runtime';
 import { ByteCache } from './byte-cache.ts';
 import { DeadLetters } from './dead-letters.ts';
 import { depart } from './departure.ts';
@@ -46,6 +46,8 @@ export interface LaneQueueOptions extends SpoolLimits {
   readonly prefix: string;
   /** for everything that comes through one direct child; no bound of its own when absent */
   readonly perChild?: SpoolLimits | undefined;
+  /** for what must not pass unnoticed and is nobody's fault here */
+  readonly logger?: Logger;
 }
 
 /**
@@ -83,7 +85,8 @@ export class LaneQueue implements Spool {
     this.#prefix = `${options.prefix}/`;
     this.#contents = new SpoolContents(this.#prefix);
     this.#reader = new RecordReader(options.store, this.#cache, (record, bytes) => this.#contents.lose(record, bytes));
-    this.#deadLetters = new DeadLetters(options.store, `${this.#prefix}d/`);
+    const log = options.logger && new SparingLog(options.logger, options.clock);
+    this.#deadLetters = new DeadLetters(options.store, `${this.#prefix}d/`, log);
     this.#waiters = new Waiters(options.clock);
     this.#time = new SpoolTime(options.clock);
   }

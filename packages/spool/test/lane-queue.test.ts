@@ -1,4 +1,4 @@
-import { systemClock } from '@backhaul/runtime';
+import { type Logger, silentLogger, systemClock } from '@backhaul/runtime';
 import { commitChanges, DEAD_LETTER_LIMITS, LaneQueue, MemoryStore } from '@backhaul/spool';
 import { sampleEntries, sampleEntry } from '@backhaul/spool/contract';
 import { FakeClock } from '@backhaul/testkit';
@@ -16,8 +16,11 @@ describe('LaneQueue', () => {
   });
   afterEach(() => store.stop());
 
+  const logged: string[] = [];
+  const warn = ({ discarded }: { discarded: number }) => logged.push(`discarded ${discarded}`);
   const make = async (clock = systemClock): Promise<LaneQueue> => {
-    const spool = new LaneQueue({ store, clock, prefix: 'up', maxBytes: 1e9, maxMessages: 1e6 });
+    const logger = { ...silentLogger, warn } as unknown as Logger;
+    const spool = new LaneQueue({ store, clock, logger, prefix: 'up', maxBytes: 1e9, maxMessages: 1e6 });
     await spool.load();
     return spool;
   };
@@ -185,6 +188,7 @@ describe('LaneQueue', () => {
     const again = await make();
     expect(again.depth().deadLetters).to.equal(1_000);
     expect((await again.deadLetters({ limit: 1 }))[0]!.number).to.equal(4);
+    expect(logged, 'a line a minute at most').to.deep.equal(['discarded 1']);
     await refuse(1, again);
     expect((await again.deadLetters({ after: 1_003 })).map(({ number }) => number)).to.deep.equal([1_004]);
   });
