@@ -72,7 +72,7 @@ export function mlmParts(options: MlmOptions): MlmParts {
   });
   const notify: Heartbeat['notify'] = (id, notice) => heartbeat.notify(id, notice);
   core.handler.twice = ({ identity, address }, what) =>
-    void notify(what, { severity: 'major', text: TWICE[what], data: { component: identity.id, address } });
+    void notify(what, { severity: 'major', text: TWICE[what](identity.id), data: { component: identity.id, address } });
   const report = new StoreReport({ store, notify, clock });
   const watch = new ProgressWatch({
     oldestAccept: () => core.handler.oldestAccept,
@@ -89,8 +89,8 @@ export function mlmParts(options: MlmOptions): MlmParts {
 
 /** What staff is told of two processes with one identity. */
 const TWICE = {
-  clone: 'two live components speak with one identity: both are refused until one of them is stopped',
-  'two-pollers': 'two processes poll with one identity: commands go to whichever asks next',
+  clone: (id: string) => `two live components speak with the identity ${id}: both are refused until one is stopped`,
+  'two-pollers': (id: string) => `two processes poll with the identity ${id}: commands go to whichever asks next`,
 } as const;
 
 function makeUplink({ config, clock, random, logger, self, metrics, store }: Common, core: MlmCore): Uplink {

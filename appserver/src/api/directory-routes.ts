@@ -56,7 +56,10 @@ const component = z
     backlog: z
       .strictObject({ messages: z.int(), oldestAt: z.int().optional(), nextRetryAt: z.int().optional() })
       .nullable(),
-    notice: z.string().nullable().meta({ description: 'its last cold start or shutdown' }),
+    notice: z
+      .string()
+      .nullable()
+      .meta({ description: 'its last notice: `cold-start`, `shutdown`, `store-findings`, …' }),
     noticeAt: z.int().nullable(),
   })
   .meta({ id: 'Component' });

@@ -127,13 +127,17 @@ describe('Client verbs', () => {
   it('ledger: exit code 1 for what is unexplained, not for what is in flight', async () => {
     const ranges = [{ first: 1, last: 2, fate: 'in-flight', below: 'c1.m1' }];
     const line = { source: 'c1.p1', epoch: 'e', lane: 6, delivered: 3, inFlight: 2, unexplained: 0, ranges };
-    api.answers['GET /ledger'] = { body: { items: [line], nextCursor: null, inFlight: 2, unexplained: 0 } };
+    const first = 'GET /ledger?limit=500';
+    api.answers[first] = { body: { items: [line], nextCursor: 'x', inFlight: 2, unexplained: 0 } };
+    const second = { items: [{ ...line, source: 'c1.p2' }], nextCursor: null, inFlight: 2, unexplained: 0 };
+    api.answers[`${first}&cursor=x`] = { body: second };
     const { exitCode, stdout } = await run('ledger', '--ranges');
     expect(exitCode).to.equal(0);
     expect(stdout)
       .to.include('in flight: 2')
-      .and.match(/6 +e +1 +2 +in-flight +below c1\.m1/);
-    api.answers['GET /ledger'] = { body: { items: [line], nextCursor: null, inFlight: 0, unexplained: 2 } };
+      .and.match(/6 +e +1 +2 +in-flight +below c1\.m1/)
+      .and.include('c1.p2');
+    api.answers[first] = { body: { items: [line], nextCursor: null, inFlight: 0, unexplained: 2 } };
     expect((await run('ledger')).exitCode).to.equal(1);
   });
 

@@ -179,6 +179,7 @@ describe('configuration', () => {
       required: false,
       description: 'Port',
     });
+    expect(keys.get('module.kind')?.type).to.equal('a | b');
     expect(keys.get('dataDirectory')).to.include({ required: true, type: 'string' });
     expect(keys.get('log.level')?.type).to.equal('debug | info | warn | error');
     expect(keys.get('parents')?.type).to.equal('list of object');

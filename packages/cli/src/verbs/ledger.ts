@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { ApiClient } from '../client.ts';
 import { renderTable } from '../table.ts';
 import { printable } from '../terminal-text.ts';
 import type { Verb } from '../verb.ts';
@@ -19,6 +20,8 @@ const FATES = [
   'inFlight',
 ] as const;
 const ALWAYS_SHOWN = 3;
+const LANES_A_PAGE = 500;
+const MOST_LANES = 100_000;
 const range = z.looseObject({
   first: z.number(),
   last: z.number(),
@@ -38,6 +41,7 @@ const ledgerDocument = z.looseObject({
   items: z.array(lane),
   inFlight: z.number().nullish(),
   unexplained: z.number().nullish(),
+  nextCursor: z.string().nullish(),
 });
 
 /** Exit code 1 when something is lost: given, not here, and with nobody on the way. What is in flight is no fault. */
@@ -52,7 +56,7 @@ export const ledger: Verb = {
   connects: true,
   examples: ['backhaul ledger', 'backhaul ledger c7k2m9qx1.p1 --ranges', 'backhaul ledger c7k2m9qx1.p1 --json'],
   run: async ({ api, args, options, width }) => {
-    const document = await (await api()).get('/ledger', ledgerDocument, { source: args[0] });
+    const document = await readLedger(await api(), args[0]);
     const unexplained = document.unexplained ?? 0;
     const table = renderTable(
       document.items,
@@ -75,6 +79,15 @@ export const ledger: Verb = {
     return { json: document, text, exitCode: unexplained > 0 ? 1 : 0 };
   },
 };
+
+/** All lanes, page after page; the sums of each page are of all of them. */
+async function readLedger(client: ApiClient, source: string | undefined) {
+  const query = { source, limit: LANES_A_PAGE };
+  const { nextCursor, ...first } = await client.get('/ledger', ledgerDocument, query);
+  if (nextCursor == null) return first;
+  const others = await client.list('/ledger', lane, { ...query, cursor: nextCursor }, MOST_LANES);
+  return { ...first, items: [...first.items, ...others] };
+}
 
 function rangeTable(items: readonly z.infer<typeof lane>[], width: number | undefined): string {
   const rows = items.flatMap(({ ranges = [], ...line }) => ranges.map((one) => ({ ...one, ...line })));

@@ -65,6 +65,23 @@ function typeOf(shape: SchemaShape): string {
   }
 }
 
+/** A key that several choices have is listed once, with the types and the meanings of all. */
 function uniqueByKey(keys: ConfigKey[]): ConfigKey[] {
-  return [...new Map(keys.map((key) => [key.key, key])).values()];
+  const alike = Map.groupBy(keys, ({ key }) => key);
+  return [...alike.values()].map((same) => ({
+    ...same.at(-1)!,
+    type: joined(
+      same.flatMap(({ type }) => type.split(' | ')),
+      ' | ',
+    )!,
+    description: joined(
+      same.map(({ description }) => description),
+      '; ',
+    ),
+  }));
+}
+
+function joined(parts: readonly (string | undefined)[], separator: string): string | undefined {
+  const different = new Set(parts.filter((part) => part !== undefined));
+  return different.size === 0 ? undefined : [...different].join(separator);
 }
