@@ -311,10 +311,12 @@ describe('Service modules', () => {
           { class: 'infrastructure', subclass: 'notice' },
         );
       const findings = notice('store-findings', 'major', 'the store was found damaged');
-      await test.accept(mlm, notice('cold-start', 'info', 'it has started'), findings, findings);
+      const clone = notice('clone', 'major', 'two of it');
+      await test.accept(mlm, notice('cold-start', 'info', 'it has started'), clone, findings, findings);
       const { items } = (await test.api('GET', '/notifications')).body;
       const told = items.filter(({ kind }: { kind: string }) => kind.startsWith('component.'));
-      expect(told).to.have.length(1);
+      const kinds = told.map(({ kind }: { kind: string }) => kind);
+      expect(kinds).to.deep.equal(['component.store-findings', 'component.cloned']);
       expect(told[0]).to.deep.include({ kind: 'component.store-findings', severity: 'major', subject: source.id });
       expect(told[0].text).to.equal(`${source.id}: the store was found damaged`);
     });

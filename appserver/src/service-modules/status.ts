@@ -78,7 +78,7 @@ export class Status implements ServiceModule {
     const { source } = message.header;
     tx.afterCommit(() =>
       this.#bus?.publish({
-        topic: `component.${eventId}`,
+        topic: topicOf(eventId),
         at: message.receivedAt,
         customer: message.scope.customer,
         body: { component: source },
@@ -88,11 +88,14 @@ export class Status implements ServiceModule {
   }
 }
 
+/** An MLM tells of a clone below it in the words in which this application server tells of one right below itself. */
+const topicOf = (eventId: string): string => `component.${eventId === 'clone' ? 'cloned' : eventId}`;
+
 /** `data` stays with the message: its findings may be many. */
 function notificationOf({ header, scope }: ArrivedMessage, { eventId, severity, text }: EventContent): NewNotification {
   const { source } = header;
   return {
-    ...{ kind: `component.${eventId}`, severity, customer: scope.customer, site: scope.site, subject: source },
+    ...{ kind: topicOf(eventId), severity, customer: scope.customer, site: scope.site, subject: source },
     text: `${source}: ${text}`,
     data: { component: source, message: header.id },
   };
