@@ -2,11 +2,14 @@ import { join } from 'node:path';
 import { BackhaulError, Metrics, silentLogger } from '@backhaul/runtime';
 import { FakeClock, seededRandom, type TemporaryDirectory, temporaryDirectory, until } from '@backhaul/testkit';
 import { expect } from 'chai';
+import { notificationRoutes } from '../src/api/notification-routes.ts';
 import type { NewNotification, Notification, NotificationSender } from '../src/notifications/notification.ts';
 import { type NotificationConfig, notificationConfig } from '../src/notifications/notification-config.ts';
 import { NOTIFICATION_MIGRATIONS } from '../src/notifications/notification-store.ts';
 import { Notifications } from '../src/notifications/notifications.ts';
 import { CORE_MIGRATIONS } from '../src/store/core-migrations.ts';
+import type { Scope } from '../src/store/scope.ts';
+import { ScopedQueries } from '../src/store/scoped-queries.ts';
 import { SqliteDatabase } from '../src/store/sqlite-database.ts';
 
 const MINUTE = 60_000;
@@ -181,6 +184,18 @@ describe('Notifications: the outbox', () => {
     expect(dead).to.have.members(ids.slice(0, 3));
   });
 
+  it('a customer with a flood of news pushes out its own, nobody else’s [T-A36]', async () => {
+    await open([sender], { maxWaiting: 1_000 });
+    sender.behave = () => new Promise(() => undefined);
+    const other = await notify({ customer: 'c2' });
+    await database.transaction(async (tx) => {
+      for (let n = 0; n < 1_100; n++) await notifications.notify(tx, NEWS);
+    });
+    const waiting = (await deliveries()).filter(({ state }) => state === 'waiting');
+    expect(waiting.map(({ notification }) => notification)).to.include(other);
+    expect(waiting.filter(({ customer }) => customer === 'c1')).to.have.length(100);
+  });
+
   it('one that hangs delays nobody else', async () => {
     const hanging = new TestSender('hanging');
     hanging.behave = () => new Promise(() => undefined);
@@ -218,5 +233,23 @@ describe('Notifications: the outbox', () => {
     await until('it is taken', () => sender.taken.length === 1);
     expect(sender.taken[0]!.text).to.have.length(4_000);
     expect(Object.keys(sender.taken[0]!.data)).to.deep.equal(['leftOut']);
+  });
+
+  it('senders are the provider’s: nobody with a part of the customers sees or uses them', async () => {
+    await open([sender]);
+    const call = async (path: string, scope: Scope) => {
+      const found = notificationRoutes.find((route) => route.path === path)!;
+      const request = { services: { notifications }, queries: new ScopedQueries(database.reader, scope) };
+      return found.handle({ ...request, params: { name: 'desk' } } as unknown as Parameters<typeof found.handle>[0]);
+    };
+    const some: Scope = { kind: 'grants', grants: [{ customer: 'c1' }] };
+    expect(await call('/notification-senders', some)).to.deep.equal({ items: [] });
+    expect(await call('/notification-senders', { kind: 'everything' })).to.have.nested.property(
+      'items[0].name',
+      'desk',
+    );
+    const refused = await call('/notification-senders/:name/test', some).catch(({ code }) => code);
+    expect(refused).to.equal('BH-E-NOT-FOUND');
+    expect(sender.taken).to.have.length(0);
   });
 });

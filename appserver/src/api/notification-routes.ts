@@ -1,7 +1,9 @@
 import { SEVERITIES } from '@backhaul/envelope';
+import { BackhaulError } from '@backhaul/runtime';
 import { z } from 'zod';
 import { listNotifications } from '../queries/notifications.ts';
 import { listOverdue } from '../queries/overdue.ts';
+import type { ScopedQueries } from '../store/scoped-queries.ts';
 import { pageOf, pageQuery } from './paging.ts';
 import { type Route, route } from './route.ts';
 
@@ -63,6 +65,8 @@ const overdueItem = z
   })
   .meta({ id: 'Overdue' });
 
+const isProvider = ({ scope }: ScopedQueries): boolean => scope.kind === 'everything';
+
 /** Who is not heard, and who was told of it. */
 export const notificationRoutes: readonly Route[] = [
   route({
@@ -85,12 +89,18 @@ export const notificationRoutes: readonly Route[] = [
       summary: 'Where notifications go, and how that goes',
     },
     reply: z.strictObject({ items: z.array(sender) }),
-    handle: async ({ services }) => ({ items: await services.notifications.report() }),
+    handle: async ({ services, queries }) => ({
+      items: isProvider(queries) ? await services.notifications.report() : [], // they are the provider's own
+    }),
   }),
   route({
     ...{ method: 'post', path: '/notification-senders/:name/test', tag: 'operations', summary: 'Send a test at once' },
     params: z.strictObject({ name: z.string().max(64) }),
     reply: z.strictObject({ id: z.string(), sender: z.string(), target: z.string() }),
-    handle: ({ services, params }) => services.notifications.test(params.name),
+    handle: async ({ services, queries, params }) => {
+      if (!isProvider(queries))
+        throw new BackhaulError('BH-E-NOT-FOUND', { detail: `notification sender ${params.name}` });
+      return services.notifications.test(params.name);
+    },
   }),
 ];

@@ -73,7 +73,9 @@ export const notificationConfig = z.strictObject({
     .int()
     .min(1)
     .default(10_000)
-    .describe('Notifications that may wait for one sender; past it the oldest is given up'),
+    .describe(
+      'Notifications that may wait for one sender, of one customer a tenth of them (at least 100); past it the oldest is given up',
+    ),
   maxAgeMs: z
     .int()
     .min(60_000)

@@ -45,11 +45,20 @@ export const NOTIFICATION_MIGRATIONS: readonly Migration[] = [
       `CREATE INDEX "notificationDeliveriesByState" ON "notificationDeliveries" ("sender", "state", "notification")`,
     ],
   },
+  {
+    owner: 'notifications',
+    version: 2,
+    statements: () => [
+      `CREATE INDEX "notificationDeliveriesByCustomer" ON "notificationDeliveries" ("sender", "state", "customer", "notification")`,
+    ],
+  },
 ];
 
 /** Rows pruned in one transaction. */
 const PRUNED = 5_000;
-/** Rows kept whatever their age; past it the oldest go. */
+/** Of all that may wait for a sender, a customer has a tenth, or so many: a flood of its news pushes out its own [T-A36]. */
+const LEAST_SHARE = 100;
+/** Rows kept whatever their age; past it the oldest go, but what still waits. */
 const MOST_KEPT = 100_000;
 
 /** The one that has waited longest of those whose time has come, or whose time lies so far ahead that the clock was set back. */
@@ -60,11 +69,15 @@ const COUNTS = `SELECT "sender", "state", COUNT(*) AS "count", MAX("updatedAt") 
 const GIVE_UP_OLDEST = `UPDATE "notificationDeliveries" SET "state" = 'dead', "code" = 'BH-E-NOTIFY', "detail" = 'too many wait', "updatedAt" = ?1
   WHERE "sender" = ?2 AND "state" = 'waiting' AND "notification" IN (SELECT "notification" FROM "notificationDeliveries"
   WHERE "sender" = ?2 AND "state" = 'waiting' ORDER BY "notification" DESC LIMIT 1000 OFFSET ?3)`;
+const GIVE_UP_OF_CUSTOMER = `UPDATE "notificationDeliveries" SET "state" = 'dead', "code" = 'BH-E-NOTIFY', "detail" = 'too many of this customer wait',
+  "updatedAt" = ?1 WHERE "sender" = ?2 AND "state" = 'waiting' AND "notification" IN (SELECT "notification" FROM "notificationDeliveries"
+  WHERE "sender" = ?2 AND "state" = 'waiting' AND "customer" = ?4 ORDER BY "notification" DESC LIMIT 1000 OFFSET ?3)`;
 const GIVE_UP_OLD = `UPDATE "notificationDeliveries" SET "state" = 'dead', "detail" = COALESCE("detail", 'never tried') || '; given up for its age',
   "code" = COALESCE("code", 'BH-E-NOTIFY'), "updatedAt" = ?1
   WHERE "state" = 'waiting' AND "notification" IN (SELECT "id" FROM "notifications" WHERE "at" < ?2)`;
 const PRUNE = `DELETE FROM "notifications" WHERE "id" IN (SELECT "id" FROM "notifications" WHERE "at" < ?1 ORDER BY "id" LIMIT ${PRUNED})`;
-const PRUNE_SURPLUS = `DELETE FROM "notifications" WHERE "id" IN (SELECT "id" FROM "notifications" ORDER BY "id" DESC LIMIT ${PRUNED} OFFSET ${MOST_KEPT})`;
+const PRUNE_SURPLUS = `DELETE FROM "notifications" WHERE "id" IN (SELECT "id" FROM "notifications" ORDER BY "id" DESC LIMIT ${PRUNED} OFFSET ${MOST_KEPT})
+  AND NOT EXISTS (SELECT 1 FROM "notificationDeliveries" d WHERE d."notification" = "notifications"."id" AND d."state" = 'waiting')`;
 
 type Row = NotificationTables['notifications'] & { attempts: number };
 
@@ -86,7 +99,10 @@ export interface SenderFigures {
   readonly lastSentAt: number | null;
 }
 
-/** Writes a notification and one delivery for each sender, in the caller's transaction; of those that wait, `maxWaiting` stay. */
+/**
+ * Writes a notification and one delivery for each sender, in the caller's transaction; of those that wait, `maxWaiting` stay,
+ * and of one customer its share of them.
+ */
 export async function addNotification(
   tx: Transaction,
   notification: Notification,
@@ -96,6 +112,7 @@ export async function addNotification(
   const { id, kind, severity, subject, text, at, customer, site } = notification;
   const scope = { customer, site, instance: null, class: null };
   const data = JSON.stringify(notification.data);
+  const share = Math.max(LEAST_SHARE, Math.ceil(maxWaiting / 10));
   await tx.db
     .insertInto('notifications')
     .values({ id, kind, severity, subject, text, data, at, ...scope })
@@ -106,6 +123,7 @@ export async function addNotification(
       .insertInto('notificationDeliveries')
       .values({ notification: id, sender, ...waiting, ...scope })
       .execute();
+    await tx.run(GIVE_UP_OF_CUSTOMER, [[at, sender, share, customer]]);
     await tx.run(GIVE_UP_OLDEST, [[at, sender, maxWaiting]]);
   }
 }

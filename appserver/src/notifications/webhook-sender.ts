@@ -30,7 +30,7 @@ export class WebhookSender implements NotificationSender {
   constructor(config: WebhookConfig, clock: Clock) {
     const { name, url, secret, timeoutMs, filter, roots } = config;
     this.name = name;
-    this.target = withoutQuery(url);
+    this.target = shownOf(url);
     this.filter = filter;
     this.#url = url;
     this.#key = secret;
@@ -101,8 +101,8 @@ function waitOf(header: unknown): number | undefined {
   return seconds === undefined ? undefined : Math.min(seconds * 1_000, LONGEST_WAIT_MS);
 }
 
-/** A query may hold a token. */
-function withoutQuery(url: string): string {
-  const { origin, pathname } = new URL(url);
-  return `${origin}${pathname}`;
+/** A path may hold a token (chat services have it there), and so may a query. */
+function shownOf(url: string): string {
+  const { origin, pathname, search } = new URL(url);
+  return pathname === '/' && search === '' ? origin : `${origin}/…`;
 }
