@@ -104,12 +104,17 @@ async function runOne(suite: FaultSuite, options: Options): Promise<SuiteReport>
   const begun = performance.now();
   const result = await suite.run({
     count,
-    seed: options.seed * 1_000 + options.shard.index,
+    seed: seedOf(options),
     shard: options.shard,
     progress: (line) => say(`${name}: ${line}`),
   });
   for (const failure of result.failures ?? []) say(`${name}: FAILED ${failure}`);
   return { name, title, seconds: Math.round((performance.now() - begun) / 1000), result };
+}
+
+/** Each part of a night has dice of its own; alone, a suite is repeated by the seed that it was given. */
+function seedOf({ seed, shard }: Options): number {
+  return shard.of === 1 ? seed : seed * 1_000 + shard.index;
 }
 
 /** Of the night's number this shard has its part. */
