@@ -124,6 +124,19 @@ describe('Overdue: the watch', () => {
     expect(await told()).to.deep.equal([`component.back ${proxy}.i1`, `component.overdue ${proxy}.i1`]);
   });
 
+  it('a proxy’s word on what is not below it counts for nothing: another’s MLM does not fall silent by it [T-A19]', async () => {
+    const other = await test.addSite('site-b', 1, 1);
+    for (const id of [...other.mlms, ...other.proxies]) speaking.add(id);
+    await pass(2 * MINUTE);
+    const claims = [other.mlms[0]!, other.proxies[0]!, proxies[1]!, `${proxies[1]}.i1`].map(
+      (id): StatusNode => ({ kind: 'integrator', id, state: 'failed', children: [] }),
+    );
+    await test.accept(mlm, heartbeat(proxies[0]!, claims));
+    await pass(2 * MINUTE);
+    expect(await told()).to.deep.equal([]);
+    expect((await test.api('GET', '/overdue')).body.items).to.deep.equal([]);
+  });
+
   it('an MLM’s word that it hears a proxy counts, and no word on one that is not below it', async () => {
     const [quiet] = proxies;
     const foreign = (await test.addSite('site-b', 1, 1)).proxies[0]!;

@@ -33,7 +33,8 @@ export class LastHeard {
     return this.#heard.get(id);
   }
 
-  heard(id: string, at: number): void {
+  heard(id: string, given: number): void {
+    const at = Math.max(0, given); // reckoned from what others say
     const before = this.#heard.get(id) ?? 0;
     if (at <= before && before <= this.#clock.now()) return; // a time ahead of the clock is from before it was set back
     this.#heard.set(id, at);
@@ -42,8 +43,7 @@ export class LastHeard {
 
   arrived(arrivals: readonly Arrival[], now: number): void {
     for (const { header, verdict } of arrivals) {
-      if (!verdict?.accepted) continue;
-      this.heard(header.source, Math.max(0, now - timeAtHops(header.routing, header.source)));
+      if (verdict?.accepted) this.heard(header.source, now - timeAtHops(header.routing, header.source));
     }
   }
 

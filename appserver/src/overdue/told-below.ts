@@ -1,4 +1,5 @@
 import type { StatusNode } from '@backhaul/envelope';
+import { isAtOrBelow } from '@backhaul/identity';
 import type { Watched } from './overdue-machine.ts';
 
 /** What heartbeats tell of those below that never speak to us themselves. */
@@ -15,9 +16,11 @@ type Told = Pick<Watched, 'id' | 'kind' | 'heardAt'> & { readonly toldSilent: bo
 export class ToldBelow {
   readonly #byProxy = new Map<string, readonly Told[]>();
 
-  /** `isWatched`: it is in some state already, so good news of it matter too. */
+  /** `isWatched`: it is in some state already, so good news of it matter too. Of others than its own its word is nothing [T-A19]. */
   tell(proxy: string, root: StatusNode, isWatched: (id: string) => boolean): void {
-    const nodes = below(root).filter(({ kind }) => TOLD_KINDS.includes(kind));
+    const nodes = below(root).filter(
+      ({ id, kind }) => TOLD_KINDS.includes(kind) && id !== proxy && isAtOrBelow(id, proxy),
+    );
     const told = nodes.filter(({ id, state }) => state === 'failed' || isWatched(id));
     this.#byProxy.set(
       proxy,
