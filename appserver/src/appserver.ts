@@ -42,6 +42,8 @@ export interface AppserverOptions {
   readonly logger: Logger;
   /** besides the built-in ones */
   readonly modules?: readonly ServiceModule[];
+  /** the database has turned out damaged while in use */
+  readonly onDamage?: (error: unknown) => void;
 }
 
 /**
@@ -72,6 +74,7 @@ export class Appserver {
     const database = new SqliteDatabase({
       ...{ path: databasePath(dataDirectory), migrations: allMigrations(modules), now: () => clock.now() },
       report: (finding) => logger.error(finding, 'the store is not whole'),
+      ...(options.onDamage === undefined ? {} : { onDamage: options.onDamage }),
     });
     this.database = database;
     const { metrics } = this;

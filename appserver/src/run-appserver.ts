@@ -1,6 +1,7 @@
 import { createLogger, loadConfig, runRole, systemClock, systemRandom, VERSION } from '@backhaul/runtime';
 import { Appserver } from './appserver.ts';
 import { appserverConfig } from './config.ts';
+import { endWhenDamaged } from './store/end-when-damaged.ts';
 import { backupDatabase, databasePath } from './store/sqlite-database.ts';
 
 export interface RunOptions {
@@ -12,7 +13,8 @@ export interface RunOptions {
 export async function runAppserver({ configFile, env }: RunOptions): Promise<void> {
   const config = loadConfig(appserverConfig, { env, ...(configFile === undefined ? {} : { file: configFile }) });
   const logger = createLogger({ role: 'appserver', ...config.log });
-  const appserver = new Appserver({ config, clock: systemClock, random: systemRandom, logger });
+  const onDamage = endWhenDamaged({ clock: systemClock, logger, end: (exitCode) => process.exit(exitCode) });
+  const appserver = new Appserver({ config, clock: systemClock, random: systemRandom, logger, onDamage });
   await runRole({
     ...{ role: 'appserver', version: VERSION, dataDirectory: config.dataDirectory, logger },
     components: appserver.components,

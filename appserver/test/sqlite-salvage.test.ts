@@ -1,8 +1,10 @@
 import { open as openFile, readdir, rename, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type TemporaryDirectory, temporaryDirectory } from '@backhaul/testkit';
+import { silentLogger } from '@backhaul/runtime';
+import { FakeClock, type TemporaryDirectory, temporaryDirectory } from '@backhaul/testkit';
 import { expect } from 'chai';
 import { allMigrations } from '../src/store/all-migrations.ts';
+import { endWhenDamaged } from '../src/store/end-when-damaged.ts';
 import { SqliteDatabase } from '../src/store/sqlite-database.ts';
 
 const ROWS = 2_000;
@@ -13,6 +15,7 @@ describe('a damaged database of the application server (F8)', () => {
   let path: string;
   let findings: string[];
   let database: SqliteDatabase;
+  let damage: unknown[];
 
   beforeEach(async () => {
     folder = await temporaryDirectory();
@@ -35,8 +38,12 @@ describe('a damaged database of the application server (F8)', () => {
 
   async function open(): Promise<void> {
     findings = [];
-    const migrations = allMigrations([]);
-    database = new SqliteDatabase({ path, migrations, now: () => 1, report: ({ detail }) => findings.push(detail) });
+    damage = [];
+    database = new SqliteDatabase({
+      ...{ path, migrations: allMigrations([]), now: () => 1 },
+      report: ({ detail }) => findings.push(detail),
+      onDamage: (error) => damage.push(error),
+    });
     await database.start();
   }
 
@@ -99,5 +106,46 @@ describe('a damaged database of the application server (F8)', () => {
       (thrown: { code?: string; retryable?: boolean }) => thrown,
     );
     expect([error?.code, error?.retryable]).to.deep.equal(['BH-E-SPOOL-STOPPED', true]);
+    expect(damage).to.have.length(1);
+  });
+
+  it('damage that only one step of a transaction meets is noticed, too', async () => {
+    await open();
+    await overwrite(PAGE, (await stat(path)).size - PAGE);
+    let noticed = 0;
+    const work = database.transaction(async (tx) => {
+      await tx.savepoint(() => tx.all('SELECT count(*) FROM "facts" NOT INDEXED', [])).catch(() => undefined);
+      noticed = damage.length;
+    });
+    await work.catch(() => undefined);
+    expect(noticed).to.equal(1);
+  });
+
+  describe('the process', () => {
+    const start = () => {
+      const clock = new FakeClock();
+      const ended: number[] = [];
+      const onDamage = endWhenDamaged({ clock, logger: silentLogger, end: (exitCode) => ended.push(exitCode) });
+      return { clock, ended, onDamage };
+    };
+
+    it('ends at once, so that the next start mends it', async () => {
+      const { clock, ended, onDamage } = start();
+      await clock.advance(3_600_000);
+      onDamage(new Error('malformed'));
+      onDamage(new Error('malformed'));
+      await clock.advance(1_000);
+      expect(ended).to.deep.equal([74]);
+    });
+
+    it('never within ten minutes of its start: what no start mends must not be a circle', async () => {
+      const { clock, ended, onDamage } = start();
+      await clock.advance(1_000);
+      onDamage(new Error('malformed'));
+      await clock.advance(598_000);
+      expect(ended).to.deep.equal([]);
+      await clock.advance(1_000);
+      expect(ended).to.deep.equal([74]);
+    });
   });
 });

@@ -26,6 +26,8 @@ export interface SqliteOptions {
   readonly now?: () => number;
   /** What an opening found damaged and what was done about it; never silent where it matters. */
   readonly report?: (finding: { code: 'BH-E-SPOOL-DAMAGED'; detail: string }) => void;
+  /** A transaction has met damage: only the next opening mends it. */
+  readonly onDamage?: (error: unknown) => void;
 }
 
 /**
@@ -134,7 +136,7 @@ export class SqliteDatabase implements Database {
   async #run<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
     const writer = this.#writer;
     if (!this.#kysely || !writer?.isOpen) throw closed();
-    const tx = new SqliteTransaction(writer, this.#kysely, this.#statements!);
+    const tx = new SqliteTransaction(writer, this.#kysely, this.#statements!, this.#toStoreError);
     try {
       writer.exec('BEGIN IMMEDIATE');
       const result = await work(tx);
@@ -147,11 +149,16 @@ export class SqliteDatabase implements Database {
     } catch (error) {
       if (writer.isTransaction) writer.exec('ROLLBACK');
       this.#rollbacks++;
-      const refusal = asStoreError(error);
+      const refusal = this.#toStoreError(error);
       if (refusal instanceof BackhaulError && refusal.code === 'BH-E-SPOOL-STOPPED') this.#writing = false;
       throw refusal;
     }
   }
+
+  readonly #toStoreError = (error: unknown): unknown => {
+    if (isSqliteDamage(error)) this.#options.onDamage?.(error);
+    return asStoreError(error);
+  };
 }
 
 /**
@@ -162,14 +169,21 @@ class SqliteTransaction implements Transaction {
   readonly #connection: DatabaseSync;
   readonly #kysely: Kysely<Schema>;
   readonly #statements: StatementCache;
+  readonly #toStoreError: (error: unknown) => unknown;
   #after: (() => void)[] = [];
   #depth = 0;
   #end: unknown;
 
-  constructor(connection: DatabaseSync, kysely: Kysely<Schema>, statements: StatementCache) {
+  constructor(
+    connection: DatabaseSync,
+    kysely: Kysely<Schema>,
+    statements: StatementCache,
+    toStoreError: (error: unknown) => unknown,
+  ) {
     this.#connection = connection;
     this.#kysely = kysely;
     this.#statements = statements;
+    this.#toStoreError = toStoreError;
   }
 
   get db(): Kysely<Schema> {
@@ -203,8 +217,8 @@ class SqliteTransaction implements Transaction {
     } catch (error) {
       this.#after.length = kept;
       if (this.#connection.isTransaction) this.#connection.exec(`ROLLBACK TO ${name}; RELEASE ${name}`);
-      else this.#end ??= asStoreError(error);
-      throw asStoreError(error);
+      else this.#end ??= this.#toStoreError(error);
+      throw this.#toStoreError(error);
     } finally {
       this.#depth--;
     }
