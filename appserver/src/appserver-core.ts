@@ -16,6 +16,7 @@ import { Receiver } from './receiver/receiver.ts';
 import { LaterPaths } from './service-modules/later-paths.ts';
 import { ModuleHost } from './service-modules/module-host.ts';
 import type { ServiceModule } from './service-modules/service-module.ts';
+import { ClockJumps } from './store/clock-jumps.ts';
 import type { Database } from './store/database.ts';
 import { Facts } from './store/facts.ts';
 import { Retention } from './store/retention.ts';
@@ -63,11 +64,20 @@ export function appserverCore(around: AppserverSurroundings) {
   const parts = { database, directory, lastHeard, mailboxes, modules, artifacts, clock, logger, metrics };
   const receiver = new Receiver({ ...parts, bus, notifier: notifications });
   const laterPaths = new LaterPaths({ database, directory, downward, clock, logger });
-  const retention = new Retention({ database, clock, logger, settings: config.retention });
-  const housekeeping = new Housekeeping({ ...parts, retention, pruneEveryMs: config.retention.intervalMs });
+  const jumps = new ClockJumps({
+    ...{ database, facts, clock, logger },
+    move: async (tx, ms, before) => {
+      await mailboxes.moveTimes(tx, ms);
+      await modules.moveTimes(tx, ms, before);
+    },
+  });
+  const now = () => jumps.believed();
+  const retention = new Retention({ database, clock, now, logger, settings: config.retention });
+  const housekeeping = new Housekeeping({ ...parts, retention, jumps, pruneEveryMs: config.retention.intervalMs });
   const state = loading('state', async () => {
     const known = await facts.load(random);
     if (known === 'restored') logger.warn({}, 'the store is a restored copy: new epochs are used');
+    await jumps.load();
     await directory.load();
     await mailboxes.load();
     await lastHeard.load();

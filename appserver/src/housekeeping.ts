@@ -2,6 +2,7 @@ import { type Clock, type Component, type Logger, Repeating } from '@backhaul/ru
 import type { LastHeard } from './directory/last-heard.ts';
 import type { SqlMailboxes } from './mailboxes/sql-mailboxes.ts';
 import type { ModuleHost } from './service-modules/module-host.ts';
+import type { ClockJumps } from './store/clock-jumps.ts';
 import type { Database } from './store/database.ts';
 import type { Retention } from './store/retention.ts';
 
@@ -14,6 +15,7 @@ export interface HousekeepingOptions {
   readonly mailboxes: SqlMailboxes;
   readonly modules: ModuleHost;
   readonly retention: Retention;
+  readonly jumps: Pick<ClockJumps, 'look'>;
   readonly pruneEveryMs: number;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -33,7 +35,7 @@ export class Housekeeping implements Component {
     this.#jobs = [
       job(TICK_MS, () => options.lastHeard.write()),
       job(TICK_MS, () => this.#expire()),
-      job(MODULE_TICK_MS, () => options.database.transaction((tx) => options.modules.tick(tx, options.clock.now()))),
+      job(MODULE_TICK_MS, () => this.#tick()),
       job(options.pruneEveryMs, () => options.retention.prune()),
     ];
   }
@@ -56,8 +58,15 @@ export class Housekeeping implements Component {
     }
   }
 
+  async #tick(): Promise<void> {
+    const { database, modules, jumps, clock } = this.#options;
+    await jumps.look();
+    await database.transaction((tx) => modules.tick(tx, clock.now()));
+  }
+
   async #expire(): Promise<void> {
-    const { database, mailboxes, clock, logger } = this.#options;
+    const { database, mailboxes, jumps, clock, logger } = this.#options;
+    await jumps.look(); // nothing ends because the clock was set
     const now = clock.now();
     const removed = await database.transaction((tx) => mailboxes.expire(tx, now));
     if (removed.length > 0) logger.info({ removed: removed.length }, 'messages expired in mailboxes');

@@ -24,6 +24,7 @@ const DEPTH =
   'SELECT COUNT(*) AS "messages", COALESCE(SUM("bytes"), 0) AS "bytes" FROM "mailboxEntries" WHERE "owner" = ?';
 const DROP_UNREFERENCED = `DELETE FROM "mailboxMessages" WHERE "id" = ? AND NOT EXISTS
   (SELECT 1 FROM "mailboxEntries" WHERE "messageId" = "mailboxMessages"."id")`;
+const MOVE_TIMES = 'UPDATE "mailboxMessages" SET "receivedAt" = "receivedAt" + ?, "expiresAt" = "expiresAt" + ?';
 const EXPIRED = `SELECT e."owner", e."messageId" AS "id" FROM "mailboxEntries" e JOIN "mailboxMessages" m ON m."id" = e."messageId"
   WHERE m."expiresAt" <= ? LIMIT 5000`;
 const OLDEST = `SELECT MIN(m."receivedAt") AS "at" FROM "mailboxEntries" e JOIN "mailboxMessages" m ON m."id" = e."messageId" WHERE e."owner" = ?`;
@@ -127,6 +128,11 @@ export class SqlMailboxes implements MailboxReader {
     const entries = await tx.all<{ owner: string; id: string }>(EXPIRED, [now]);
     await this.#drop(tx, entries);
     return entries;
+  }
+
+  /** The wall clock was set: what waits keeps the time that it had left. */
+  async moveTimes(tx: Transaction, ms: number): Promise<void> {
+    await tx.run(MOVE_TIMES, [[ms, ms]]);
   }
 
   async acknowledge(owner: string, epoch: string, number: number): Promise<void> {

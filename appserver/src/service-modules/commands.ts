@@ -128,6 +128,7 @@ export const commands: ServiceModule = {
   ],
   handle: settle,
   tick: expire,
+  moveTimes,
   routes: [
     route({
       method: 'post',
@@ -362,6 +363,11 @@ async function expire(tx: Transaction, now: number): Promise<void> {
     .where('state', 'in', OPEN_STATES)
     .where('commandId', 'in', over)
     .execute();
+}
+
+async function moveTimes(tx: Transaction, ms: number, before: number): Promise<void> {
+  await tx.run('UPDATE "commands" SET "expiresAt" = "expiresAt" + ? WHERE "expiresAt" > ?', [[ms, before]]);
+  await tx.run(`UPDATE "commandPaths" SET "at" = "at" + ? WHERE "state" = 'planned'`, [[ms]]);
 }
 
 async function listCommands(queries: ScopedQueries, page: z.output<typeof pageQuery>) {

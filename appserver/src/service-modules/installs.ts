@@ -115,6 +115,10 @@ export class Installs implements ServiceModule {
       .execute();
   }
 
+  async moveTimes(tx: Transaction, ms: number, before: number): Promise<void> {
+    await tx.run('UPDATE "pushes" SET "expiresAt" = "expiresAt" + ? WHERE "expiresAt" > ?', [[ms, before]]);
+  }
+
   async panel(queries: ScopedQueries, now: number): Promise<Html> {
     const items = await listInstalls(queries, 30);
     return section('installs', 'Installs', installTable(items, now), html`<span class="quiet">newest first</span>`);

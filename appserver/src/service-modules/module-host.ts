@@ -99,6 +99,14 @@ export class ModuleHost {
     }
   }
 
+  async moveTimes(tx: Transaction, ms: number, before: number): Promise<void> {
+    for (const hosted of this.#hosted) {
+      const { moveTimes } = hosted.module;
+      if (moveTimes && isRunning(hosted))
+        await this.#apart(tx, hosted, `clock ${before}`, (lent) => moveTimes.call(hosted.module, lent, ms, before));
+    }
+  }
+
   /** @throws BH-E-BULK-REFUSED when a module says no */
   authorizeTransfer(request: TransferRequest): void {
     for (const { module } of this.#hosted) {

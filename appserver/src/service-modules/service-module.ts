@@ -77,6 +77,8 @@ export interface ServiceModule {
   handle?(tx: Transaction, message: ArrivedMessage): Promise<HandleResult>;
   /** Called about once a minute, outside of any message: expiry, overdue marks, pruning of the module's own tables. */
   tick?(tx: Transaction, now: number): Promise<void>;
+  /** The wall clock was set by so many ms from `before`: what has not ended yet ends so much later (or earlier). */
+  moveTimes?(tx: Transaction, ms: number, before: number): Promise<void>;
   /** Routes of the staff API that belong to the module. */
   readonly routes?: readonly Route[];
   /** A piece of the portal's first page. */

@@ -7,6 +7,8 @@ const DAY_MS = 86_400_000;
 export interface RetentionOptions {
   readonly database: Database;
   readonly clock: Clock;
+  /** wall ms by which rows are old; the clock's when absent */
+  readonly now?: () => number;
   readonly logger: Logger;
   readonly settings: AppserverConfig['retention'];
 }
@@ -76,14 +78,15 @@ export class Retention {
   /** Returns how many rows went. */
   async prune(): Promise<number> {
     const { clock, settings, logger } = this.#options;
+    const now = this.#options.now?.() ?? clock.now();
     let total = 0;
     for (const { what, days, sql } of STEPS) {
-      const before = clock.now() - settings[days] * DAY_MS;
+      const before = now - settings[days] * DAY_MS;
       const deleted = await this.#untilDone((tx) => tx.run(sql, [[before, settings.rowsPerStep]]));
       if (deleted > 0) logger.info({ what, deleted }, 'pruned');
       total += deleted;
     }
-    return total + (await this.#pruneLedger(clock.now() - settings.ledgerDays * DAY_MS));
+    return total + (await this.#pruneLedger(now - settings.ledgerDays * DAY_MS));
   }
 
   async #pruneLedger(before: number): Promise<number> {
