@@ -76,6 +76,20 @@ describe('a damaged database of the application server (F8)', () => {
     expect(findings).to.deep.equal([]);
   });
 
+  it('a number that is more than one can be, in a row that was hit: left out like a row that cannot be read', async () => {
+    await open();
+    await database.transaction(async (tx) => {
+      await tx.run('CREATE TABLE "numbers" ("value" INTEGER)', [[]]);
+      await tx.run('INSERT INTO "numbers" VALUES (1), (9223372036854775807), (2)', [[]]);
+    });
+    await database.stop();
+    await overwrite(Math.floor((await stat(path)).size / PAGE / 2) * PAGE, PAGE);
+    await open();
+    expect(findings[0]).to.include('is damaged');
+    const numbers = await database.read<{ value: number }>('SELECT "value" FROM "numbers"', []);
+    expect(numbers.map(({ value }) => value)).to.deep.equal([1, 2]);
+  });
+
   it('a file that is cut', async () => {
     await truncate(path, Math.floor((await stat(path)).size / PAGE / 2) * PAGE);
     await open();

@@ -204,6 +204,18 @@ describe('the board of notices', () => {
     expect(await again.after('i1', 0, 0, never)).to.deep.equal(await board.after('i1', 0, 0, never));
     await store.stop();
   });
+
+  it('numbers that begin anew with a new store hide nothing from who has seen higher ones', async () => {
+    const store = new MemoryStore();
+    await store.start();
+    const board = new NoticeBoard({ store, clock: systemClock });
+    await board.load();
+    const never = new AbortController().signal;
+    await commitChanges(store, [board.stage([{ integrator: 'i1', item: rejected('i') as never }])]);
+    expect(await board.after('i1', 1, 0, never)).to.deep.equal([]);
+    expect(await board.after('i1', 500, 0, never)).to.have.length(1);
+    await store.stop();
+  });
 });
 
 describe('the board of commands', () => {

@@ -102,13 +102,13 @@ function copyTable(source: DatabaseSync, target: DatabaseSync, table: string, co
   let insert: StatementSync | undefined;
   for (let step = 1; step < FARTHEST_STEP; step *= 2) {
     try {
-      const rows = source
-        .prepare(`SELECT rowid AS "${ROWID}", * FROM "${table}" WHERE rowid > ? ORDER BY rowid`)
-        .iterate(after);
+      const select = source.prepare(`SELECT rowid AS "${ROWID}", * FROM "${table}" WHERE rowid > ? ORDER BY rowid`);
+      select.setReadBigInts(true); // reading one that is hit would throw otherwise
+      const rows = select.iterate(after);
       for (const row of rows as Iterable<Record<string, SQLInputValue>>) {
         const { [ROWID]: rowid, ...values } = row;
         insert ??= insertion(target, table, Object.keys(values));
-        if (tryOr(() => insert!.run(...Object.values(values)), copied)) copied.rows += 1;
+        if (tryOr(() => insert!.run(...Object.values(values).map(plausible)), copied)) copied.rows += 1;
         after = Number(rowid);
         step = 1;
       }
@@ -124,6 +124,12 @@ function copyTable(source: DatabaseSync, target: DatabaseSync, table: string, co
 function insertion(target: DatabaseSync, table: string, names: readonly string[]): StatementSync {
   const columns = names.map((name) => `"${name}"`).join(', ');
   return target.prepare(`INSERT INTO "${table}" (${columns}) VALUES (${names.map(() => '?').join(', ')})`);
+}
+
+/** No whole number that is written here is larger; whoever read it later would fail on it. Throws then. */
+function plausible(value: SQLInputValue): SQLInputValue {
+  if (typeof value === 'bigint' && !Number.isSafeInteger(Number(value))) throw new RangeError('a number out of range');
+  return value;
 }
 
 /** A row that a constraint refuses is damaged in a way that its page does not show. */

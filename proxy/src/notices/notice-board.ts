@@ -54,11 +54,15 @@ export class NoticeBoard {
     };
   }
 
-  /** Those after `after`, oldest first; waits for one up to `waitMs`. */
+  /**
+   * Those after `after`, oldest first; waits for one up to `waitMs`. A number that was never given is from before the store
+   * was lost: all are told.
+   */
   async after(integrator: string, after: number, waitMs: number, signal: AbortSignal): Promise<readonly LateNotice[]> {
     const until = this.#clock.monotonic() + waitMs;
     for (;;) {
-      const notices = (this.#byIntegrator.get(integrator) ?? []).filter(({ number }) => number > after);
+      const seen = after > this.#last ? 0 : after;
+      const notices = (this.#byIntegrator.get(integrator) ?? []).filter(({ number }) => number > seen);
       const left = until - this.#clock.monotonic();
       if (notices.length > 0 || left <= 0 || signal.aborted) return notices.slice(0, NOTICES_PER_ANSWER);
       await this.#change(left, signal);
