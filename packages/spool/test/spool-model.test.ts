@@ -264,6 +264,28 @@ const answer = (which: number, said: readonly Said[]) =>
     await checkAll(model, real);
   });
 
+/** The store is opened again while answers are on their way: they settle nothing, and what they spoke of is sent again. */
+const reopenedMeanwhile = (said: 'ok' | 'refused' | 'lost') =>
+  command<Model, Real>(`ReopenedMeanwhile(${said})`, async (model, real) => {
+    const late = [...real.claims];
+    await rejected(model, real, () => real.store.commit([{ type: 'put', key: 'other', value: Buffer.alloc(1) }]));
+    for (const claim of late) {
+      if (said === 'lost') real.spool.release(claim);
+      else await answerLate(real, claim, said);
+    }
+    await checkAll(model, real);
+  });
+
+async function answerLate({ spool, store }: Real, claim: Claim, said: 'ok' | 'refused'): Promise<void> {
+  const settlement: Settlement = said === 'ok' ? { outcome: 'accepted' } : { outcome: 'refused', code: 'BH-E-SCHEMA' };
+  const { change, removed } = spool.settle(
+    claim,
+    claim.entries.map(() => settlement),
+  );
+  expect(removed).to.deep.equal([]);
+  await commitChanges(store, [change]);
+}
+
 const replyLost = command<Model, Real>('ReplyLost', async (model, real) => {
   const claim = real.claims.shift();
   if (claim === undefined) return;
@@ -355,6 +377,7 @@ const commands = [
     .tuple(fc.nat(5), fc.array(said, { minLength: 1, maxLength: 4 }))
     .map(([which, verdicts]) => answer(which, verdicts)),
   fc.constant(replyLost),
+  fc.constantFrom('ok' as const, 'refused' as const, 'lost' as const).map(reopenedMeanwhile),
   fc.integer({ min: 1, max: 60 }).map(expire),
   fc.integer({ min: 1, max: 40 }).map(timePasses),
   fc.constantFrom(YEAR_MS, -YEAR_MS, 3_600_000, -3_600_000).map(wallJumps),
