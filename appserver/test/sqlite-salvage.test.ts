@@ -135,6 +135,16 @@ describe('a damaged database of the application server (F8)', () => {
     expect(noticed).to.equal(1);
   });
 
+  it('damage that only a read meets is noticed, and is a wait', async () => {
+    await open();
+    await overwrite(PAGE, (await stat(path)).size - PAGE);
+    const codeOf = (work: Promise<unknown>) => work.then(String, ({ code }: { code: string }) => code);
+    expect(await codeOf(database.read('SELECT count(*) FROM "facts" NOT INDEXED', []))).to.equal('BH-E-SPOOL-STOPPED');
+    expect(damage).to.have.length(1);
+    expect(await codeOf(names())).to.equal('BH-E-SPOOL-STOPPED');
+    expect(damage).to.have.length(2);
+  });
+
   describe('the process', () => {
     const start = () => {
       const clock = new FakeClock();

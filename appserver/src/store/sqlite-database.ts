@@ -73,7 +73,7 @@ export class SqliteDatabase implements Database {
     this.#statements = new StatementCache(this.#writer);
     this.#kysely = new Kysely<Schema>({ dialect: sqliteDialect(this.#statements) });
     this.#readerStatements = new StatementCache(this.#readerConnection);
-    this.#reader = new Kysely<Schema>({ dialect: sqliteDialect(this.#readerStatements) });
+    this.#reader = new Kysely<Schema>({ dialect: sqliteDialect(this.#readerStatements, this.#toStoreError) });
   }
 
   async stop(): Promise<void> {
@@ -90,7 +90,11 @@ export class SqliteDatabase implements Database {
 
   async read<T>(sql: string, parameters: SqlRow): Promise<T[]> {
     if (!this.#readerStatements) throw closed();
-    return this.#readerStatements.get(sql).all(...parameters) as T[];
+    try {
+      return this.#readerStatements.get(sql).all(...parameters) as T[];
+    } catch (error) {
+      throw this.#toStoreError(error);
+    }
   }
 
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {

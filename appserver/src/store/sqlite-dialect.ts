@@ -32,14 +32,27 @@ export class StatementCache {
   }
 }
 
+/** What is thrown in place of an error of SQLite. */
+type AsError = (error: unknown) => unknown;
+
 class SqliteConnection implements DatabaseConnection {
   readonly #statements: StatementCache;
+  readonly #asError: AsError;
 
-  constructor(statements: StatementCache) {
+  constructor(statements: StatementCache, asError: AsError) {
     this.#statements = statements;
+    this.#asError = asError;
   }
 
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    try {
+      return this.#execute(query);
+    } catch (error) {
+      throw this.#asError(error);
+    }
+  }
+
+  #execute<R>(query: CompiledQuery): QueryResult<R> {
     const statement = this.#statements.get(query.sql);
     const parameters = query.parameters as readonly SQLInputValue[];
     if (statement.columns().length > 0) return { rows: statement.all(...parameters) as R[] };
@@ -57,8 +70,8 @@ class SqliteConnection implements DatabaseConnection {
 class SqliteDriver implements Driver {
   readonly #connection: SqliteConnection;
 
-  constructor(statements: StatementCache) {
-    this.#connection = new SqliteConnection(statements);
+  constructor(statements: StatementCache, asError: AsError) {
+    this.#connection = new SqliteConnection(statements, asError);
   }
 
   async init(): Promise<void> {}
@@ -75,10 +88,10 @@ class SqliteDriver implements Driver {
 }
 
 /** Kysely over an open `node:sqlite` connection. */
-export function sqliteDialect(statements: StatementCache): Dialect {
+export function sqliteDialect(statements: StatementCache, asError: AsError = (error) => error): Dialect {
   return {
     createAdapter: () => new SqliteAdapter(),
-    createDriver: () => new SqliteDriver(statements),
+    createDriver: () => new SqliteDriver(statements, asError),
     createIntrospector: (db) => new SqliteIntrospector(db),
     createQueryCompiler: () => new SqliteQueryCompiler(),
   };
