@@ -4,7 +4,7 @@ import { decodeRecord, encodeRecord } from './record.ts';
 import type { Op, Store } from './store.ts';
 import type { DeadLetter, SpoolEntry } from './types.ts';
 
-/** Kept for people to look at; their receipts have gone up, so at the bound the oldest is discarded. */
+/** Kept for people to look at; their receipts have gone up, so at the bound the oldest is discarded, of the child with the most: nobody's flood hides those of others [T-A36]. */
 export const DEAD_LETTER_LIMITS = { messages: 1_000, bytes: 64 * 1024 * 1024 } as const;
 
 type Told = Pick<DeadLetter, 'code' | 'detail' | 'at'> & { lane: number };
@@ -14,8 +14,8 @@ export class DeadLetters {
   readonly #store: Store;
   readonly #prefix: string;
   readonly #log: SparingLog | undefined;
-  /** bytes on disk by number, oldest first */
-  readonly #sizes = new Map<number, number>();
+  /** bytes on disk and the child it came through, by number, oldest first */
+  readonly #letters = new Map<number, { readonly bytes: number; readonly via: string | undefined }>();
   #bytes = 0;
   #next = 1;
   /** since the start, for want of room */
@@ -28,14 +28,17 @@ export class DeadLetters {
   }
 
   get count(): number {
-    return this.#sizes.size;
+    return this.#letters.size;
   }
 
   async load(): Promise<void> {
-    this.#sizes.clear();
+    this.#letters.clear();
     this.#bytes = 0;
     this.#next = 1;
-    for await (const [key, value] of this.#store.scan(this.#prefix)) this.#note(numberOf(key), value.length);
+    for await (const [key, value] of this.#store.scan(this.#prefix)) {
+      const number = numberOf(key);
+      this.#note(number, value.length, viaOf(number, value));
+    }
   }
 
   addOps(entry: SpoolEntry, code: string, detail: string | undefined, at: number): Op[] {
@@ -46,8 +49,8 @@ export class DeadLetters {
     const length = Buffer.allocUnsafe(4);
     length.writeUInt32LE(told.length);
     const value = Buffer.concat([length, told, encodeRecord([entry])]);
-    this.#note(number, value.length);
-    return [...this.#discardOldest(), { type: 'put', key: this.#prefix + numberKey(number), value }];
+    this.#note(number, value.length, entry.via);
+    return [...this.#makeRoom(number), { type: 'put', key: this.#prefix + numberKey(number), value }];
   }
 
   /** Oldest first; `after` is a number, exclusive. */
@@ -66,32 +69,52 @@ export class DeadLetters {
   }
 
   removeOps(number: number): Op[] {
-    const bytes = this.#sizes.get(number);
-    if (bytes === undefined) return [];
-    this.#sizes.delete(number);
-    this.#bytes -= bytes;
+    const letter = this.#letters.get(number);
+    if (letter === undefined) return [];
+    this.#letters.delete(number);
+    this.#bytes -= letter.bytes;
     return [{ type: 'del', key: this.#prefix + numberKey(number) }];
   }
 
-  #note(number: number, bytes: number): void {
-    this.#sizes.set(number, bytes);
+  #note(number: number, bytes: number, via: string | undefined): void {
+    this.#letters.set(number, { bytes, via });
     this.#bytes += bytes;
     this.#next = number + 1;
   }
 
   /** The newest stays, however large. */
-  #discardOldest(): Op[] {
+  #makeRoom(newest: number): Op[] {
     const ops: Op[] = [];
     const { messages, bytes } = DEAD_LETTER_LIMITS;
-    for (const number of this.#sizes.keys()) {
-      if (this.count <= messages && this.#bytes <= bytes) break;
-      if (this.count === 1) break;
-      ops.push(...this.removeOps(number));
+    while (this.count > 1 && (this.count > messages || this.#bytes > bytes)) {
+      const oldest = this.#oldestOfMost(newest, this.#bytes > bytes ? (letter) => letter.bytes : () => 1);
+      ops.push(...this.removeOps(oldest));
       this.discarded += 1;
     }
     const { discarded } = this;
     if (ops.length > 0) this.#log?.log('warn', 'discarded', { discarded }, 'old dead letters made room for new ones');
     return ops;
+  }
+
+  /** The oldest but `newest` of whoever has the most of it. */
+  #oldestOfMost(newest: number, sizeOf: (letter: { readonly bytes: number }) => number): number {
+    const sums = new Map<string | undefined, { size: number; oldest: number }>();
+    for (const [number, letter] of this.#letters) {
+      if (number === newest) continue;
+      const sum = sums.get(letter.via);
+      if (sum === undefined) sums.set(letter.via, { size: sizeOf(letter), oldest: number });
+      else sum.size += sizeOf(letter);
+    }
+    return [...sums.values()].reduce((most, sum) => (sum.size > most.size ? sum : most)).oldest;
+  }
+}
+
+/** One that is damaged shows when it is asked for; here it stops nothing. */
+function viaOf(number: number, value: Uint8Array): string | undefined {
+  try {
+    return decode(number, value).entry.via;
+  } catch {
+    return undefined;
   }
 }
 

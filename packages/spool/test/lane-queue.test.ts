@@ -193,7 +193,7 @@ describe('LaneQueue', () => {
     expect((await again.deadLetters({ after: 1_003 })).map(({ number }) => number)).to.deep.equal([1_004]);
   });
 
-  it('keeps what is given up before it was spooled, within a number of bytes', async () => {
+  it('keeps what is given up before it was spooled, within a number of bytes; a flood of one child discards its own', async () => {
     const spool = await make();
     const body = Buffer.alloc(DEAD_LETTER_LIMITS.bytes / 3);
     const letters = [sampleEntry({ via: 'c0000test.p7' }), sampleEntry({ body }), sampleEntry({ body })];
@@ -201,12 +201,19 @@ describe('LaneQueue', () => {
     expect((await spool.deadLetter(1))!.entry).to.deep.equal(letters[0]);
     await commitChanges(store, [spool.addDeadLetter(sampleEntry({ body }), 'BH-E-INTERNAL')]);
     const numbers = async (from: LaneQueue) => (await from.deadLetters()).map(({ number }) => number);
-    expect(await numbers(spool)).to.deep.equal([3, 4]);
-    expect(spool.depth()).to.include({ messages: 0, deadLetters: 2, deadLettersDiscarded: 2 });
+    expect(await numbers(spool)).to.deep.equal([1, 3, 4]);
+    expect(spool.depth()).to.include({ messages: 0, deadLetters: 3, deadLettersDiscarded: 1 });
     const again = await make();
-    expect(await numbers(again)).to.deep.equal([3, 4]);
+    expect(await numbers(again)).to.deep.equal([1, 3, 4]);
     await commitChanges(store, [again.addDeadLetter(sampleEntry({ body }), 'BH-E-INTERNAL')]);
-    expect(await numbers(again)).to.deep.equal([4, 5]);
+    expect(await numbers(again)).to.deep.equal([1, 4, 5]);
+  });
+
+  it('a dead letter that is damaged stops no start', async () => {
+    const spool = await make();
+    await commitChanges(store, [spool.addDeadLetter(sampleEntry(), 'BH-E-INTERNAL')]);
+    await store.commit([{ type: 'put', key: 'up/d/000000000001', value: Buffer.from('nonsense') }]);
+    expect((await make()).depth()).to.include({ deadLetters: 1 });
   });
 
   it('reads of a full spool only what has to leave', async () => {
