@@ -7,8 +7,10 @@ export const FAULTS_BEFORE_DEAD_LETTER = 10;
 /** Wait after the first fault, doubled with each further one: ten faults take about four minutes. */
 const FIRST_WAIT_MS = 1_000;
 const LONGEST_WAIT_MS = 60_000;
-/** Messages remembered at a time; past it the oldest is forgotten, and would begin anew. */
+/** Messages remembered at a time, and those of one transaction; past it the oldest are forgotten, and would begin anew. */
 const MAX_REMEMBERED = 10_000;
+/** Forgotten beyond that, so that it is done once in a transaction and not for each message. */
+const FORGOTTEN = 2_048;
 
 const PUT = `INSERT INTO "refusals" ("source", "epoch", "lane", "sequence", "faults", "module", "code", "detail", "final", "firstAt", "at",
   "customer", "site", "instance", "class") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -42,6 +44,7 @@ interface Refusal extends Fault {
 export class Refusals {
   readonly #logger: Logger;
   readonly #known = new Map<string, Refusal>();
+  #trimmedIn: Transaction | undefined;
 
   constructor(logger: Logger) {
     this.#logger = logger;
@@ -108,16 +111,19 @@ export class Refusals {
       ],
     ]);
     const key = keyOf(h);
-    if (this.#known.size >= MAX_REMEMBERED && !this.#known.has(key)) await this.#delete(tx, [this.#oldest()]);
+    await this.#makeRoom(tx);
     tx.afterCommit(() => {
       this.#known.delete(key);
       this.#known.set(key, refusal);
     });
   }
 
-  #oldest(): Place {
-    const [source, epoch, lane, sequence] = this.#known.keys().next().value!.split(' ');
-    return { source: source!, epoch: epoch!, lane: Number(lane), sequence: Number(sequence) };
+  /** What this transaction adds is known after its commit only. */
+  async #makeRoom(tx: Transaction): Promise<void> {
+    if (this.#known.size < MAX_REMEMBERED || this.#trimmedIn === tx) return;
+    this.#trimmedIn = tx;
+    const surplus = this.#known.size - MAX_REMEMBERED + FORGOTTEN;
+    await this.#delete(tx, this.#known.keys().take(surplus).map(placeOf).toArray());
   }
 
   async #delete(tx: Transaction, places: readonly Place[]): Promise<void> {
@@ -132,5 +138,10 @@ export class Refusals {
 }
 
 type Place = { source: string; epoch: string; lane: number; sequence: number };
+
+function placeOf(key: string): Place {
+  const [source, epoch, lane, sequence] = key.split(' ');
+  return { source: source!, epoch: epoch!, lane: Number(lane), sequence: Number(sequence) };
+}
 
 const keyOf = ({ source, epoch, lane, sequence }: Place): string => `${source} ${epoch} ${lane} ${sequence}`;
