@@ -13,7 +13,7 @@ export async function huntPlanted(only: string | undefined, print: (line: string
     const began = performance.now();
     let line = 'NOT FOUND';
     for (let seed = 1; seed <= SEEDS && line === 'NOT FOUND'; seed++) {
-      const { hours = 0.15, times = 15, kinds, variation } = bug;
+      const { hours = 0.15, times = 25, kinds, variation } = bug;
       const { failure } = await runSeed({ seed, hours, times, kinds, variation, busy: true });
       const seconds = ((performance.now() - began) / 1000).toFixed(1);
       if (failure !== undefined)

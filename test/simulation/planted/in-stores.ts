@@ -68,18 +68,19 @@ export const IN_STORES: readonly PlantedBug[] = [
     name: 'aggregate deletes its inputs first',
     kinds: ['crash'],
     variation: planted('aggregate deletes its inputs first', {
-      mlm: ({ store, life }) =>
-        void splitCommit(store, life.clock.sleep, ({ type, key }) => type === 'del' && key.startsWith('held/')),
+      mlm: ({ node, store, life }) =>
+        splitCommit(store, node.disk, life, ({ type, key }) => type === 'del' && key.startsWith('held/')),
     }),
   },
   {
     name: 'expansion is not one commit',
     kinds: ['crash'],
     variation: planted('expansion is not one commit', {
-      mlm: ({ store, life }) =>
-        void splitCommit(
+      mlm: ({ node, store, life }) =>
+        splitCommit(
           store,
-          life.clock.sleep,
+          node.disk,
+          life,
           ({ key }) => !key.startsWith('mailbox/'),
           (ops) => ops.some(({ key }) => key.startsWith('down/')),
         ),
@@ -89,8 +90,8 @@ export const IN_STORES: readonly PlantedBug[] = [
     name: 'dedupe mark outside the commit',
     kinds: ['crash'],
     variation: planted('dedupe mark outside the commit', {
-      proxy: ({ store, life }) =>
-        void splitCommit(store, life.clock.sleep, ({ key }) => !key.startsWith('seen/') && key !== 'mailbox'),
+      proxy: ({ node, store, life }) =>
+        splitCommit(store, node.disk, life, ({ key }) => !key.startsWith('seen/') && key !== 'mailbox'),
     }),
   },
 ];

@@ -1,4 +1,6 @@
 import { commitChanges, type Op, type Settlement } from '@backhaul/spool';
+import type { Incarnation } from '../incarnation.ts';
+import type { SimDisk } from '../sim-disk.ts';
 import type { SimStore } from '../sim-store.ts';
 import { AS_IS, type Variation } from './variation.ts';
 
@@ -22,24 +24,51 @@ export function replace<T extends object>(target: T, make: (original: T) => Part
     Object.defineProperty(target, key, { ...descriptor, configurable: true });
 }
 
-/** A commit becomes two when it holds both kinds of operations: `isFirst` goes first, the rest half a second later. */
+/** How long the second half of what should be one commit is missing on the disk. */
+const LATE_MS = 5_000;
+
+interface Late {
+  readonly at: number;
+  readonly op: Op;
+  readonly before: Uint8Array | undefined;
+}
+
+/**
+ * A commit reaches the disk in two halves when it holds both kinds of operations: `isFirst` at once, the rest five seconds later.
+ * The program that runs notices nothing; after a crash in between the rest is missing.
+ */
 export function splitCommit(
   store: SimStore,
-  sleep: (ms: number) => Promise<void>,
+  disk: SimDisk,
+  life: Incarnation,
   isFirst: (op: Op) => boolean,
   applies: (ops: readonly Op[]) => boolean = () => true,
-): SimStore {
+): void {
+  let late: Late[] = [];
   replace(store, (original) => ({
     async commit(ops: readonly Op[]) {
-      const first = ops.filter(isFirst);
       const rest = ops.filter((op) => !isFirst(op));
-      if (first.length === 0 || rest.length === 0 || !applies(ops)) return await original.commit(ops);
-      await original.commit(first);
-      await sleep(500);
-      await original.commit(rest);
+      const isSplit = rest.length > 0 && rest.length < ops.length && applies(ops);
+      const before = isSplit ? rest.map((op) => disk.get(op.key)) : [];
+      await original.commit(ops);
+      const at = life.clock.monotonic();
+      late = late.filter((one) => at - one.at < LATE_MS);
+      if (isSplit) late.push(...rest.map((op, i) => ({ at, op, before: before[i] })));
+    },
+    crash() {
+      original.crash();
+      const missing = late.filter(({ at }) => life.clock.monotonic() - at < LATE_MS);
+      disk.apply(missing.toReversed().flatMap(({ op, before }) => undo(disk, op, before)));
     },
   }));
-  return store;
+}
+
+/** What was not written, unless something else has been written there since. */
+function undo(disk: SimDisk, op: Op, before: Uint8Array | undefined): Op[] {
+  const now = disk.get(op.key);
+  if (op.type === 'put' ? now !== op.value : now !== undefined) return [];
+  if (before === undefined) return op.type === 'put' ? [{ type: 'del', key: op.key }] : [];
+  return [{ type: 'put', key: op.key, value: before }];
 }
 
 export const ACCEPTED: Settlement = { outcome: 'accepted' };
