@@ -5,6 +5,10 @@ import { instead } from '../watched-handler.ts';
 import type { World } from '../world.ts';
 
 const CHANCE = 0.05;
+/** Old pages of one child that are kept to be shown to it again. */
+const PAGES_KEPT = 8;
+
+type Page = { readonly messages: readonly RawMessage[]; readonly mailbox: string };
 
 /**
  * A parent in the hands of somebody else: it has every online key, so its replies come over a good connection, and some of
@@ -15,7 +19,6 @@ export class TakenParent {
   readonly #world: World;
   readonly #id: string;
   readonly #random: SimRandom;
-  readonly #pages: { messages: readonly RawMessage[]; mailbox: string }[] = [];
 
   constructor(world: World, id: string) {
     this.#world = world;
@@ -26,18 +29,19 @@ export class TakenParent {
   /** Between a direct child of the taken parent and its connection. */
   between(connection: ParentConnection): ParentConnection {
     if (connection.parent.id !== this.#id) return connection;
+    const pages: Page[] = [];
     return instead(connection, {
       post: async (body, headers, options) => {
         const answer = await connection.post(body, headers, options);
         if (this.#world.healed) return answer;
-        return this.#twisted(answer, headers[WIRE_HEADERS.hello] !== undefined);
+        return this.#twisted(answer, pages, headers[WIRE_HEADERS.hello] !== undefined);
       },
     });
   }
 
-  #twisted(answer: Answer, isHello: boolean): Answer {
+  #twisted(answer: Answer, pages: Page[], isHello: boolean): Answer {
     const { response, messages } = readReply(answer.contentType, answer.body);
-    if (messages.length > 0 && answer.mailbox !== undefined) this.#remember(messages, answer.mailbox);
+    if (messages.length > 0 && answer.mailbox !== undefined) remember(pages, { messages, mailbox: answer.mailbox });
     if (isHello || !this.#random.chance(CHANCE)) return answer;
     this.lies++;
     const rewritten = (verdicts: readonly Verdict[], down: readonly RawMessage[], mailbox = answer.mailbox): Answer => {
@@ -52,7 +56,7 @@ export class TakenParent {
         return rewritten(response.verdicts.slice(1), messages);
       case 3: {
         // an old page once more
-        const page = this.#pages.length === 0 ? undefined : this.#random.pick(this.#pages);
+        const page = pages.length === 0 ? undefined : this.#random.pick(pages);
         return page === undefined ? answer : rewritten(response.verdicts, page.messages, page.mailbox);
       }
       case 4: // not now, whatever it was
@@ -64,9 +68,9 @@ export class TakenParent {
         return { ...answer, body: this.#random.bytes(200) };
     }
   }
+}
 
-  #remember(messages: readonly RawMessage[], mailbox: string): void {
-    this.#pages.push({ messages, mailbox });
-    if (this.#pages.length > 8) this.#pages.shift();
-  }
+function remember(pages: Page[], page: Page): void {
+  pages.push(page);
+  if (pages.length > PAGES_KEPT) pages.shift();
 }

@@ -86,12 +86,4 @@ export const IN_STORES: readonly PlantedBug[] = [
         ),
     }),
   },
-  {
-    name: 'dedupe mark outside the commit',
-    kinds: ['crash'],
-    variation: planted('dedupe mark outside the commit', {
-      proxy: ({ node, store, life }) =>
-        splitCommit(store, node.disk, life, ({ key }) => !key.startsWith('seen/') && key !== 'mailbox'),
-    }),
-  },
 ];
