@@ -49,6 +49,19 @@ describe('The same event', () => {
     expect((await test.accept(mlm, ...messages)).every((verdict) => verdict.accepted)).to.equal(true);
   const isStored = async (id: string) => (await test.api('GET', `/messages/${id}`)).status === 200;
 
+  it('is never of two machines of one proxy, whatever names make their keys equal', async () => {
+    const source = sender();
+    const about = (instance: string) =>
+      source.data(
+        {},
+        { class: 'x-count', subclass: 'one', eventKey: 'snmp/rack/1/7', instance: `${source.id}.${instance}` },
+      );
+    const [ofRack, ofUnit] = [about('s1'), about('s2')]; // `rack`, event 1/7; `rack/1`, event 7
+    await accepted(ofRack, ofUnit);
+    expect(counting.effects).to.deep.equal([ofRack.header.id, ofUnit.header.id]);
+    counting.effects.length = 0;
+  });
+
   it('through two proxies has one effect; the ledger names the message that told first', async () => {
     const [one, two] = [sender(proxies[0]), sender(proxies[1])];
     const [first, second] = [of(one, 'snmp/sw-1/7'), of(two, 'snmp/sw-1/7')];

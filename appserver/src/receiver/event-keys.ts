@@ -1,7 +1,7 @@
 import type { SqlRow, Transaction } from '../store/database.ts';
 import type { Arrival } from './arrival.ts';
 
-const FIND = `SELECT "messageId" FROM "eventKeys"
+const FIND = `SELECT "messageId", "instance" FROM "eventKeys"
   WHERE "customer" = ? AND "site" = ? AND "class" = ? AND "subclass" = ? AND "eventKey" = ?`;
 const KEEP = `INSERT INTO "eventKeys" ("customer", "site", "class", "subclass", "eventKey", "messageId", "receivedAt", "instance")
   VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT ("customer", "site", "class", "subclass", "eventKey") DO NOTHING`;
@@ -16,8 +16,8 @@ export class EventKeys {
   /** The id of the message that brought the same event before. `renumbered`: the source has had more than one epoch. */
   async find(tx: Transaction, { header, scope }: Arrival, renumbered: boolean): Promise<string | undefined> {
     if (header.eventKey !== undefined) {
-      const [first] = await tx.all<{ messageId: string }>(FIND, keyOf({ header, scope }));
-      if (first) return first.messageId;
+      const [first] = await tx.all<{ messageId: string; instance: string | null }>(FIND, keyOf({ header, scope }));
+      if (first && !areOfOneProxy(first.instance, scope.instance)) return first.messageId;
     }
     if (!renumbered) return undefined;
     const known = await tx.all(HAS_ID, [header.id, header.source]);
@@ -29,6 +29,15 @@ export class EventKeys {
     if (header.eventKey === undefined) return;
     await tx.run(KEEP, [[...keyOf({ header, scope }), header.id, receivedAt, scope.instance]]);
   }
+}
+
+/**
+ * Two machines of one proxy never tell the same event: names with slashes in them can make their keys equal, and no
+ * integrator takes the events of another by that.
+ */
+function areOfOneProxy(a: string | null, b: string | null): boolean {
+  if (a === null || b === null || a === b) return false;
+  return a.slice(0, a.lastIndexOf('.')) === b.slice(0, b.lastIndexOf('.'));
 }
 
 function keyOf({ header, scope }: Pick<Arrival, 'header' | 'scope'>): SqlRow {
