@@ -38,6 +38,20 @@ describe('epochs of a direct child', () => {
     expect(await say(2, 3)).to.deep.include({ code: 'BH-E-EPOCH' });
   });
 
+  it('asks once for an envelope what epochs there were, however many messages it has', async () => {
+    for (const n of [1, 2]) await say(n);
+    const { seen } = mlm.core;
+    const marks = seen.marks.bind(seen);
+    let asked = 0;
+    seen.marks = (source) => {
+      asked += 1;
+      return marks(source);
+    };
+    const verdicts = await mlm.send(P1, messages(10, { epoch: epoch(1) }, 2));
+    expect(new Set(verdicts.map(({ code }) => code))).to.deep.equal(new Set(['BH-E-EPOCH']));
+    expect(asked).to.equal(1);
+  });
+
   it('stands at the direct parent only: older epochs of those further down may still be on their way', async () => {
     for (const n of [1, 2]) await say(n, 1, M2);
     await say(1, 1, M2, P2);

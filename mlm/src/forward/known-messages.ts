@@ -29,11 +29,13 @@ export function checkEpoch(context: ForwardContext, batch: Batch): void {
   const { seen, epochs, clock, logger } = context;
   const child = batch.peer.identity.id;
   const newest = seen.newestEpoch(child);
+  let knownEpochs: ReadonlySet<string> | undefined;
   for (const item of batch.open()) {
     const { source, epoch } = item.message.header;
     if (source !== child || (epoch === newest && !epochs.isClone(child))) continue;
     const wasClone = epochs.isClone(child);
-    const known = seen.marks(child).some((mark) => mark.epoch === epoch);
+    knownEpochs ??= new Set(seen.marks(child).map((mark) => mark.epoch));
+    const known = knownEpochs.has(epoch);
     const judgement = epochs.judge(child, epoch, { newest, known }, clock.monotonic());
     if (judgement === 'clone' && !wasClone) {
       logger.error(

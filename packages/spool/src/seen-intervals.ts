@@ -16,6 +16,12 @@ export const CLOSED_DAYS = 30;
 const MARKED_EPOCHS = 64;
 const DAY_MS = 86_400_000;
 
+/** The epochs of one source, each map in order of appearance; those that are closed appeared before those that are open. */
+interface Epochs {
+  readonly closed: Map<string, Epoch>;
+  readonly open: Map<string, Epoch>;
+}
+
 interface Epoch {
   /** order of appearance at this component */
   readonly ordinal: number;
@@ -51,7 +57,7 @@ export class SeenIntervals implements Seen {
   readonly #prefix: string;
   readonly #clock: Clock | undefined;
   readonly #bounds: { intervals: number; epochs: number; closed: number };
-  readonly #sources = new Map<string, Map<string, Epoch>>();
+  readonly #sources = new Map<string, Epochs>();
   #ordinal = 0;
   #listening = false;
 
@@ -67,14 +73,18 @@ export class SeenIntervals implements Seen {
     if (!this.#listening) this.#store.onReopened(() => this.load());
     this.#listening = true;
     this.#sources.clear();
+    const loaded = new Map<string, Map<string, Epoch>>();
     for await (const [key, value] of this.#store.scan(this.#prefix)) {
       const [source, epoch, lane] = key.slice(this.#prefix.length).split('/') as [string, string, string];
       const { ordinal, seen, closedAt } = parseJson<Stored>(value);
       this.#ordinal = Math.max(this.#ordinal, ordinal);
-      const known = this.#withLane(nameOf(source), epoch, ordinal, Number(lane), seen);
+      const epochs = loaded.get(nameOf(source)) ?? new Map<string, Epoch>();
+      const known: Epoch = epochs.get(epoch) ?? { ordinal, lanes: new Map() };
+      known.lanes.set(Number(lane), seen);
       if (closedAt !== undefined) known.closedAt = closedAt;
-      this.#epochs(nameOf(source)).set(epoch, known);
+      loaded.set(nameOf(source), epochs.set(epoch, known));
     }
+    for (const [source, epochs] of loaded) this.#sources.set(source, inOrder(epochs));
   }
 
   has(source: string, epoch: string, lane: Lane, sequence: number): boolean {
@@ -82,7 +92,7 @@ export class SeenIntervals implements Seen {
   }
 
   hasRoom(source: string, epoch: string, lane: Lane, sequence: number): boolean {
-    const known = this.#sources.get(source)?.get(epoch);
+    const known = this.#known(source, epoch);
     if (known === undefined) return this.#hasRoomForEpoch(source);
     if (known.closedAt !== undefined) return false;
     const intervals = this.#intervals(source, epoch, lane);
@@ -94,7 +104,8 @@ export class SeenIntervals implements Seen {
   }
 
   marks(source: string): readonly { source: string; epoch: string; lane: Lane; through: number }[] {
-    return this.#inOrder(source)
+    const { closed, open } = this.#epochs(source);
+    return [...closed, ...open]
       .slice(-MARKED_EPOCHS)
       .flatMap(([epoch, { lanes }]) =>
         [...lanes].map(([lane, intervals]) => ({ source, epoch, lane, through: highest(intervals) })),
@@ -102,12 +113,7 @@ export class SeenIntervals implements Seen {
   }
 
   newestEpoch(source: string): string | undefined {
-    return this.#inOrder(source).at(-1)?.[0];
-  }
-
-  /** Epochs of a source in the order in which they appeared here. */
-  #inOrder(source: string): [string, Epoch][] {
-    return [...(this.#sources.get(source) ?? [])].sort(([, a], [, b]) => a.ordinal - b.ordinal);
+    return [...(this.#sources.get(source)?.open.keys() ?? [])].at(-1);
   }
 
   #submit(marks: readonly Mark[]): Op[] {
@@ -118,7 +124,7 @@ export class SeenIntervals implements Seen {
       changed.set(this.#key(mark.source, mark.epoch, mark.lane), mark);
     }
     for (const [key, { source, epoch, lane }] of changed) {
-      const known = this.#sources.get(source)?.get(epoch);
+      const known = this.#known(source, epoch);
       if (known === undefined || known.closedAt !== undefined) continue; // closed again within these marks
       ops.push(putJson(key, { ordinal: known.ordinal, seen: known.lanes.get(lane) ?? [] } satisfies Stored));
     }
@@ -126,33 +132,42 @@ export class SeenIntervals implements Seen {
   }
 
   #add({ source, epoch, lane, from, to }: Mark): Op[] {
-    const epochs = this.#epochs(source);
-    const known = epochs.get(epoch);
+    const known = this.#known(source, epoch);
     if (known?.closedAt !== undefined) return [];
     const ops = known === undefined ? this.#makeRoom(source) : [];
-    const ordinal = known?.ordinal ?? (this.#ordinal += 1);
-    const seen = add(this.#intervals(source, epoch, lane), from, to);
-    epochs.set(epoch, this.#withLane(source, epoch, ordinal, lane, seen));
+    const { lanes } = known ?? this.#begin(source, epoch);
+    lanes.set(lane, add(lanes.get(lane) ?? [], from, to));
     return ops;
   }
 
+  #begin(source: string, epoch: string): Epoch {
+    const begun: Epoch = { ordinal: (this.#ordinal += 1), lanes: new Map() };
+    const epochs = this.#epochs(source);
+    epochs.open.set(epoch, begun);
+    this.#sources.set(source, epochs);
+    return begun;
+  }
+
   #hasRoomForEpoch(source: string): boolean {
-    const { open, closed } = this.#byState(source);
-    if (open.length < this.#bounds.epochs || closed.length < this.#bounds.closed) return true;
+    const { open, closed } = this.#epochs(source);
+    if (open.size < this.#bounds.epochs || closed.size < this.#bounds.closed) return true;
     const now = this.#clock?.now() ?? Number.NEGATIVE_INFINITY;
-    return closed[0]![1].closedAt! + CLOSED_DAYS * DAY_MS <= now;
+    return first(closed)[1].closedAt! + CLOSED_DAYS * DAY_MS <= now;
   }
 
   /** For one more epoch. */
   #makeRoom(source: string): Op[] {
-    const { open, closed } = this.#byState(source);
-    if (open.length < this.#bounds.epochs) return [];
-    const forgotten = closed.length < this.#bounds.closed ? [] : this.#forget(source, closed[0]!);
-    return [...forgotten, ...this.#close(source, open[0]!)];
+    const { open, closed } = this.#epochs(source);
+    if (open.size < this.#bounds.epochs) return [];
+    const forgotten = closed.size < this.#bounds.closed ? [] : this.#forget(source, first(closed));
+    return [...forgotten, ...this.#close(source, first(open))];
   }
 
   #close(source: string, [epoch, known]: [string, Epoch]): Op[] {
     known.closedAt = this.#clock?.now() ?? 0;
+    const { open, closed } = this.#epochs(source);
+    open.delete(epoch);
+    closed.set(epoch, known);
     const { ordinal, closedAt } = known;
     return [...known.lanes].map(([lane, intervals]) => {
       const seen: Intervals = contiguous(intervals) === 0 ? [] : [[1, contiguous(intervals)]];
@@ -162,36 +177,41 @@ export class SeenIntervals implements Seen {
   }
 
   #forget(source: string, [epoch, { lanes }]: [string, Epoch]): Op[] {
-    this.#epochs(source).delete(epoch);
+    this.#epochs(source).closed.delete(epoch);
     return [...lanes.keys()].map((lane) => ({ type: 'del', key: this.#key(source, epoch, lane) }));
   }
 
-  #byState(source: string): { open: [string, Epoch][]; closed: [string, Epoch][] } {
-    const epochs = this.#inOrder(source);
-    return {
-      open: epochs.filter(([, { closedAt }]) => closedAt === undefined),
-      closed: epochs.filter(([, { closedAt }]) => closedAt !== undefined),
-    };
+  #epochs(source: string): Epochs {
+    return this.#sources.get(source) ?? noEpochs();
   }
 
-  #withLane(source: string, epoch: string, ordinal: number, lane: Lane, seen: Intervals): Epoch {
-    const known = this.#sources.get(source)?.get(epoch);
-    const lanes = known?.lanes ?? new Map<Lane, Intervals>();
-    lanes.set(lane, seen);
-    return { ...known, ordinal: known?.ordinal ?? ordinal, lanes };
-  }
-
-  #epochs(source: string): Map<string, Epoch> {
-    let epochs = this.#sources.get(source);
-    if (epochs === undefined) this.#sources.set(source, (epochs = new Map()));
-    return epochs;
+  #known(source: string, epoch: string): Epoch | undefined {
+    const { open, closed } = this.#sources.get(source) ?? {};
+    return open?.get(epoch) ?? closed?.get(epoch);
   }
 
   #intervals(source: string, epoch: string, lane: Lane): Intervals {
-    return this.#sources.get(source)?.get(epoch)?.lanes.get(lane) ?? [];
+    return this.#known(source, epoch)?.lanes.get(lane) ?? [];
   }
 
   #key(source: string, epoch: string, lane: Lane): string {
     return `${this.#prefix}${nameKey(source)}/${epoch}/${lane}`;
   }
+}
+
+function noEpochs(): Epochs {
+  return { closed: new Map(), open: new Map() };
+}
+
+/** As they were told to the store, by when they appeared. */
+function inOrder(epochs: ReadonlyMap<string, Epoch>): Epochs {
+  const sorted = [...epochs].sort(([, a], [, b]) => a.ordinal - b.ordinal);
+  return {
+    closed: new Map(sorted.filter(([, { closedAt }]) => closedAt !== undefined)),
+    open: new Map(sorted.filter(([, { closedAt }]) => closedAt === undefined)),
+  };
+}
+
+function first<K, V>(map: ReadonlyMap<K, V>): [K, V] {
+  return map.entries().next().value!;
 }

@@ -138,6 +138,22 @@ describe('SeenIntervals', () => {
     });
   });
 
+  it('a message costs the same however many epochs its source has had', async () => {
+    const seen = await make();
+    for (let n = 1; n <= 1032; n += 1) {
+      await commitChanges(store, [seen.stage([mark(1, 1, String(n).padStart(16, '0'))])]);
+    }
+    for (const each of [seen, await make()]) {
+      const before = process.cpuUsage();
+      for (let n = 0; n < 10_000; n += 1) {
+        each.hasRoom(SOURCE, EPOCH, 4, 1);
+        each.newestEpoch(SOURCE);
+      }
+      const { user, system } = process.cpuUsage(before);
+      expect(user + system, 'µs').to.be.below(400_000);
+    }
+  });
+
   it('tells the epochs of a source in order of appearance, whatever their names, after a restart too', async () => {
     const seen = await make();
     const epochs = ['00000000000000ff', '0000000000000001', '00000000000000aa'];
