@@ -8,6 +8,8 @@ import { custodyConfig, custodyOf, custodyPath } from './forward/custody-config.
 const positive = () => z.int().positive();
 const MIB = 1024 * 1024;
 
+const CUSTOMER_SHARE = 'all of it for the only customer, else an equal share, but at least a quarter of the spool';
+
 const settings = z.strictObject({
   ...commonConfig,
   ...parentConfig,
@@ -56,6 +58,13 @@ const settings = z.strictObject({
         })
         .prefault({})
         .describe('what may be in the spool of what came through one direct child'),
+      perCustomer: z
+        .strictObject({
+          maxBytes: positive().optional().describe(`bytes; ${CUSTOMER_SHARE}`),
+          maxMessages: positive().optional().describe(`messages; ${CUSTOMER_SHARE}`),
+        })
+        .prefault({})
+        .describe('what may be in the spool of what came through all direct children of one customer together'),
     })
     .prefault({})
     .describe('the durable queue towards the parent'),
@@ -110,14 +119,30 @@ export function childShare(
   { maxBytes, maxMessages, perChild }: MlmConfig['spool'],
   children: () => number,
 ): SpoolLimits {
+  return shareOf({ maxBytes, maxMessages }, perChild, children);
+}
+
+/** The share of one customer: the whole when it is the only one; beside others never so much that they are left nothing. */
+export function customerShare(
+  { maxBytes, maxMessages, perCustomer }: MlmConfig['spool'],
+  customers: () => number,
+): SpoolLimits {
+  return shareOf({ maxBytes, maxMessages }, perCustomer, customers);
+}
+
+function shareOf(
+  { maxBytes, maxMessages }: SpoolLimits,
+  said: { maxBytes?: number | undefined; maxMessages?: number | undefined },
+  sharers: () => number,
+): SpoolLimits {
   const of = (whole: number): number =>
-    Math.max(1, Math.floor(whole * Math.max(LEAST_SHARE, 1 / Math.max(1, children()))));
+    Math.max(1, Math.floor(whole * Math.max(LEAST_SHARE, 1 / Math.max(1, sharers()))));
   return {
     get maxBytes() {
-      return perChild.maxBytes ?? of(maxBytes);
+      return said.maxBytes ?? of(maxBytes);
     },
     get maxMessages() {
-      return perChild.maxMessages ?? of(maxMessages);
+      return said.maxMessages ?? of(maxMessages);
     },
   };
 }

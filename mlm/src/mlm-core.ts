@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { StatusNode } from '@backhaul/envelope';
+import { parseComponentId } from '@backhaul/identity';
 import { loadModules, ModuleChain } from '@backhaul/modules';
 import { type Clock, type Logger, type Metrics, type Random, SparingLog } from '@backhaul/runtime';
 import { LaneQueue, LevelMailboxes, type Removed, SeenIntervals, SequenceCounter, type Store } from '@backhaul/spool';
@@ -9,7 +10,7 @@ import { AggregationWindows } from './aggregation/windows.ts';
 import { BackChannel } from './back-channel/back-channel.ts';
 import { DownMarks } from './back-channel/down-marks.ts';
 import { LateRejections } from './back-channel/late-rejections.ts';
-import { childShare, type MlmConfig } from './config.ts';
+import { childShare, customerShare, type MlmConfig } from './config.ts';
 import type { Relay } from './forward/custody.ts';
 import { ForwardMetrics } from './forward/forward-metrics.ts';
 import { PoisonCounts } from './forward/poison.ts';
@@ -47,7 +48,13 @@ export function mlmCore(around: MlmSurroundings) {
   const { self, config, store, clock, random, logger, metrics } = around;
   const { maxBytes, maxMessages } = config.spool;
   const perChild = childShare(config.spool, () => membership.tree.activeChildren.length);
-  const spool = new LaneQueue({ store, clock, logger, prefix: 'spool', maxBytes, maxMessages, perChild });
+  const customers = customerShare(config.spool, () => membership.tree.activeCustomers);
+  const customerOf = (child: string) => parseComponentId(child)?.customer ?? child;
+  const perCustomer = Object.assign(customers, { customerOf });
+  const spool = new LaneQueue({
+    ...{ store, clock, logger, prefix: 'spool' },
+    ...{ maxBytes, maxMessages, perChild, perCustomer },
+  });
   const numbering = new SequenceCounter({ store, random, prefix: 'own' });
   const seen = new SeenIntervals({ store, clock, prefix: 'seen' });
   const mailboxes = new LevelMailboxes({ store, clock, random, prefix: 'mailbox', ...config.mailboxes });

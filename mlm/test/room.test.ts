@@ -2,11 +2,15 @@ import { commitChanges } from '@backhaul/spool';
 import type { Draft } from '@backhaul/transport';
 import { expect } from 'chai';
 import { CHILD_SHARE, HOLDING_LIMITS } from '../src/aggregation/aggregation.ts';
-import { childShare, mlmConfig } from '../src/config.ts';
+import { childShare, customerShare, mlmConfig } from '../src/config.ts';
 import {
+  CUSTOMER,
+  component,
   identities,
+  membership,
   message,
   messages,
+  OTHER,
   P1,
   P2,
   PARENT,
@@ -76,6 +80,36 @@ describe('room for what arrives', () => {
       { source: P2, lane: 6, reason: 'evicted' },
     ]);
     expect(codes(await mlm.send(P1, messages(1, { lane: 0 }, 21)))).to.deep.equal(['accepted']);
+  });
+
+  it('four proxies of one customer flood with urgent messages: what another customer has here stays', async () => {
+    const flooding = [1, 2, 3, 4].map((n) => `${CUSTOMER}.p${n}`);
+    const meek = `${OTHER}.p1`;
+    const components = [...flooding, meek].map((id) => component(id));
+    await begin({
+      membership: membership(1, { components, groups: {} }),
+      config: { spool: { maxMessages: 80, maxBytes: 1e6 } },
+    });
+    const low = await mlm.send(meek, messages(40, { lane: 8, source: meek }));
+    expect(codes(low)).to.deep.equal([...Array(20).fill('accepted'), ...Array(20).fill('BH-E-QUOTA')]);
+    const taken: string[] = [];
+    for (const source of flooding) {
+      const verdicts = await mlm.send(source, messages(20, { lane: 2, source }));
+      taken.push(...verdicts.map(({ code }) => code ?? 'accepted'));
+    }
+    expect(taken).to.deep.equal([...Array(40).fill('accepted'), ...Array(40).fill('BH-E-QUOTA')]);
+    expect(mlm.core.spool.usage(meek).messages).to.equal(20);
+  });
+
+  it('the only customer has all of the spool; beside others an equal share, never less than a quarter', () => {
+    const { spool } = mlmConfig.parse({
+      dataDirectory: '/nowhere',
+      parents: [{ id: PARENT, url: 'http://127.0.0.1:1' }],
+    });
+    const shareOf = (count: number) => customerShare({ ...spool, maxBytes: 4000, maxMessages: 400 }, () => count);
+    expect([0, 1, 2, 4, 100].map((count) => shareOf(count).maxBytes)).to.deep.equal([4000, 4000, 2000, 1000, 1000]);
+    const said = customerShare({ ...spool, perCustomer: { maxMessages: 8 } }, () => 3);
+    expect(said.maxMessages).to.equal(8);
   });
 
   it('without a setting the children share alike, and none has less than a quarter', async () => {

@@ -19,6 +19,8 @@ export class MemberTree {
   /** direct children, revoked ones too */
   readonly children: readonly MemberComponent[];
   readonly activeChildren: readonly MemberComponent[];
+  /** how many customers have an active direct child */
+  readonly activeCustomers: number;
   readonly #self: string;
   readonly #components: ReadonlyMap<string, MemberComponent>;
   /** direct children under which a component lies: more than one when it has several parents */
@@ -32,6 +34,7 @@ export class MemberTree {
     this.#components = new Map(document.components.map((component) => [component.id, component]));
     this.children = document.components.filter((component) => parentsOf(component).includes(self));
     this.activeChildren = this.children.filter(({ state }) => state === 'active');
+    this.activeCustomers = new Set(this.activeChildren.map(({ customer }) => customer)).size;
     this.#groups = new Map(Object.entries(document.groups));
     for (const { id } of document.components) this.#childrenOf.set(id, new Set(this.#climb(id, 0)));
   }

@@ -3,7 +3,7 @@ export * from './end-with-store.ts';
 export * from './lane-queue.ts';
 export * from './level-mailboxes.ts';
 export * from './level-store.ts';
-export type { SpoolLimits } from './make-room.ts';
+export type { CustomerLimits, SpoolLimits } from './make-room.ts';
 export * from './memory-store.ts';
 export * from './renew-after-restore.ts';
 export * from './seen-intervals.ts';

@@ -8,7 +8,7 @@ import { ExpiryHeap } from './expiry-heap.ts';
 import { holdingsOf } from './holdings.ts';
 import { loadLane } from './lane-loader.ts';
 import type { LaneState } from './lane-state.ts';
-import { makeRoom, refused, type SpoolLimits } from './make-room.ts';
+import { type CustomerLimits, makeRoom, refused, type SpoolLimits } from './make-room.ts';
 import { type Placed, place } from './placement.ts';
 import { entryBytes } from './record.ts';
 import { RecordReader } from './record-reader.ts';
@@ -46,6 +46,8 @@ export interface LaneQueueOptions extends SpoolLimits {
   readonly prefix: string;
   /** for everything that comes through one direct child; no bound of its own when absent */
   readonly perChild?: SpoolLimits | undefined;
+  /** for everything that comes through the children of one customer; no bound of its own when absent */
+  readonly perCustomer?: CustomerLimits | undefined;
   /** for what must not pass unnoticed and is nobody's fault here */
   readonly logger?: Logger;
 }
@@ -120,8 +122,8 @@ export class LaneQueue implements Spool {
     for (const { lane } of given) if (contents.lanes[lane] === undefined) throw internal(`there is no lane ${lane}`);
     const { kept: entries, replaced } = newestOfEachKey(moved(given, this.#time.offset));
     const older = entries.flatMap((entry) => contents.superseded.replacedBy(entry));
-    const { perChild } = this.#options;
-    const room = { limits: this.#options, perChild, receipts: options.receipts === true };
+    const { perChild, perCustomer } = this.#options;
+    const room = { limits: this.#options, perChild, perCustomer, receipts: options.receipts === true };
     const superseded = this.#read(older);
     const evicted = options.inPlace ? [] : this.#read(makeRoom(contents, entries, older, room));
     const leaving = this.#depart([...superseded, ...evicted], false);

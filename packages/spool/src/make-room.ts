@@ -1,6 +1,7 @@
 import { BackhaulError } from '@backhaul/runtime';
 import { bytesAt, chooseVictims, type LanePlace, leastRank, type Need, nameOfPlace } from './eviction.ts';
 import { entryBytes } from './record.ts';
+import type { Share } from './shares.ts';
 import type { SpoolContents } from './spool-contents.ts';
 import type { SpoolEntry } from './types.ts';
 
@@ -14,16 +15,23 @@ export interface SpoolLimits {
   readonly maxMessages: number;
 }
 
+/** What may be held for all children of one customer together. */
+export interface CustomerLimits extends SpoolLimits {
+  readonly customerOf: (child: string) => string;
+}
+
 export interface RoomOptions {
   readonly limits: SpoolLimits;
   /** for everything that comes through one direct child */
   readonly perChild?: SpoolLimits | undefined;
+  /** for everything that comes through the children of one customer */
+  readonly perCustomer?: CustomerLimits | undefined;
   readonly receipts: boolean;
 }
 
 /**
- * Who has to go so that these entries have room [DESIGN §4.7]: first within the share of each child, then in the whole spool; what
- * leaves anyway counts already. Throws BH-E-QUOTA or BH-E-SPOOL-FULL when the newcomers themselves rank least.
+ * Who has to go so that these entries have room [DESIGN §4.7]: first within the share of each child, then of each customer, then in
+ * the whole spool; what leaves anyway counts already. Throws BH-E-QUOTA or BH-E-SPOOL-FULL when the newcomers themselves rank least.
  */
 export function makeRoom(
   contents: SpoolContents,
@@ -35,6 +43,13 @@ export function makeRoom(
   if (options.perChild !== undefined) {
     for (const [via, own] of Map.groupBy(entries, (entry) => entry.via)) {
       if (via !== undefined) leaving.push(...roomInShare(contents, via, own, leaving, options.perChild));
+    }
+  }
+  const { perCustomer } = options;
+  if (perCustomer !== undefined && isLess(perCustomer, options.limits)) {
+    const customerOf = ({ via }: SpoolEntry) => (via === undefined ? undefined : perCustomer.customerOf(via));
+    for (const [customer, own] of Map.groupBy(entries, customerOf)) {
+      if (customer !== undefined) leaving.push(...roomOfCustomer(contents, customer, own, leaving, perCustomer));
     }
   }
   leaving.push(...roomInSpool(contents, entries, leaving, options));
@@ -55,6 +70,31 @@ function roomInShare(
   const orders = lanes.map((lane) => ({ lane, order: share.orderOf(lane.lane) }));
   const victims = chooseVictims(orders, leastRank(entries), need, new Set(leaving.map(nameOfPlace)));
   if (victims === undefined) throw refused('BH-E-QUOTA', `the share of ${via}`);
+  return victims;
+}
+
+/** Of equal lanes the messages of the child that holds most go first. */
+function roomOfCustomer(
+  { shares, lanes }: SpoolContents,
+  customer: string,
+  entries: readonly SpoolEntry[],
+  leaving: readonly LanePlace[],
+  limits: CustomerLimits,
+): readonly LanePlace[] {
+  const isOfCustomer = ({ via }: Share): boolean => via !== undefined && limits.customerOf(via) === customer;
+  const held = shares.ofChildren().filter(isOfCustomer);
+  const used = { messages: 0, bytes: 0 };
+  for (const { messages, bytes } of held) {
+    used.messages += messages;
+    used.bytes += bytes;
+  }
+  const ofCustomer = leaving.filter(({ record }) => isOfCustomer(record.share));
+  const need = needOf(used, entries, ofCustomer, limits);
+  if (fits(need)) return [];
+  const largestFirst = held.toSorted((a, b) => b.bytes - a.bytes);
+  const orders = largestFirst.flatMap((share) => lanes.map((lane) => ({ lane, order: share.orderOf(lane.lane) })));
+  const victims = chooseVictims(orders, leastRank(entries), need, new Set(leaving.map(nameOfPlace)));
+  if (victims === undefined) throw refused('BH-E-QUOTA', `the share of customer ${customer}`);
   return victims;
 }
 
@@ -89,6 +129,10 @@ function needOf(
     messages: used.messages + entries.length - leaving.length - maxMessages,
     bytes: used.bytes + coming - going - maxBytes,
   };
+}
+
+function isLess(share: SpoolLimits, whole: SpoolLimits): boolean {
+  return share.maxBytes < whole.maxBytes || share.maxMessages < whole.maxMessages;
 }
 
 function fits({ messages, bytes }: Need): boolean {

@@ -37,6 +37,11 @@ export class Shares {
     return share;
   }
 
+  /** of the children that hold something */
+  ofChildren(): readonly Share[] {
+    return [...this.#children.values()];
+  }
+
   usage(via: string): { messages: number; bytes: number } {
     const { messages = 0, bytes = 0 } = this.#children.get(via) ?? {};
     return { messages, bytes };

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { afterEach, beforeEach, describe, it } from 'mocha';
+import type { CustomerLimits } from '../make-room.ts';
 import { commitChanges, type Store } from '../store.ts';
 import type { Claim, Removed, Settlement, Spool, SpoolEntry } from '../types.ts';
 import { codeOf, sampleEntries, sampleEntry } from './samples.ts';
@@ -8,6 +9,7 @@ export interface SpoolLimits {
   readonly maxMessages: number;
   readonly maxBytes: number;
   readonly perChild?: { readonly maxMessages: number; readonly maxBytes: number };
+  readonly perCustomer?: CustomerLimits;
 }
 
 export interface SpoolSubject {
@@ -369,6 +371,32 @@ export function spoolContract(name: string, makeSubject: (limits?: SpoolLimits) 
         await settle((await subject.spool.claim(ALL))!, accepted);
         expect(subject.spool.usage(via)).to.deep.equal({ messages: 0, bytes: 0 });
         await put(sampleEntry(large));
+      });
+    });
+
+    describe('the share of a customer', () => {
+      const [p1, p2, other] = ['c0000test.p1', 'c0000test.p2', 'c0000zzzz.p1'];
+      const customerOf = (child: string): string => child.split('.')[0]!;
+      beforeEach(() => restrict({ maxMessages: 8, perCustomer: { customerOf, maxMessages: 6, maxBytes: 1_000_000 } }));
+
+      it('bounds all its children together, in high lanes too: what others hold stays', async () => {
+        await put(...sampleEntries(2, { lane: 8, via: other }), ...sampleEntries(3, { lane: 2, via: p1 }));
+        await put(...sampleEntries(3, { lane: 2, via: p2 }));
+        expect(await codeOf(() => subject.spool.stage([sampleEntry({ lane: 0, via: p2 })]))).to.equal(undefined);
+        subject = await subject.reopen();
+        expect(await codeOf(() => subject.spool.stage([sampleEntry({ lane: 2, via: p2 })]))).to.equal('BH-E-QUOTA');
+        const { removed } = subject.spool.stage([sampleEntry({ lane: 0, via: p2 })]);
+        expect(removed.map(({ entry }) => [entry.via, entry.lane])).to.not.deep.include([other, 8]);
+        expect(subject.spool.usage(other).messages).to.equal(2);
+      });
+
+      it('makes room at the child that holds most: an alarm passes the bulk of its siblings', async () => {
+        await put(...sampleEntries(2, { lane: 8, via: other }));
+        await put(...sampleEntries(4, { lane: 6, via: p1 }), ...sampleEntries(2, { lane: 6, via: p2 }));
+        const change = subject.spool.stage([sampleEntry({ lane: 2, via: p2 })]);
+        expect(change.removed.map(({ entry, reason }) => [entry.via, reason])).to.deep.equal([[p1, 'evicted']]);
+        await commitChanges(subject.store, [change]);
+        expect(subject.spool.depth().messages).to.equal(8);
       });
     });
 
