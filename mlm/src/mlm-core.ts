@@ -14,6 +14,7 @@ import { childShare, customerShare, type MlmConfig } from './config.ts';
 import type { Relay } from './forward/custody.ts';
 import { ForwardMetrics } from './forward/forward-metrics.ts';
 import { PoisonCounts } from './forward/poison.ts';
+import { RelayShares } from './forward/relay-shares.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { Membership } from './membership/membership.ts';
 import { artifactCounters, registerGauges } from './mlm-metrics.ts';
@@ -95,9 +96,11 @@ export function mlmCore(around: MlmSurroundings) {
   });
   const onMerged = (count: number): void => counts.merged(count);
   const windows = new AggregationWindows({ aggregation, modules, own, store, clock, logger, onMerged });
+  const relayShares = new RelayShares(() => membership.tree.activeCustomers);
   const forward = {
     ...{ self, clock, store, spool, seen, epochs, membership, modules, aggregation, own, transfers, logger },
-    ...{ rejections, custody: config.custody, relay: around.relay, poison: new PoisonCounts(), metrics: counts },
+    ...{ rejections, custody: config.custody, relay: around.relay, relayShares },
+    ...{ poison: new PoisonCounts(), metrics: counts },
     troubles: new SparingLog(logger, clock),
   };
   const handler = new MlmHandler({ forward, mailboxes, seen, transfers, windows, clock });

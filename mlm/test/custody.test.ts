@@ -4,12 +4,16 @@ import { until } from '@backhaul/testkit';
 import { expect } from 'chai';
 import { mlmConfig } from '../src/index.ts';
 import {
+  component,
   EPOCH,
   identities,
   isReceipt,
+  membership,
   message,
   messages,
+  OTHER,
   P1,
+  P2,
   PARENT,
   TestMlm,
   type TestMlmOptions,
@@ -77,6 +81,28 @@ describe('custody', () => {
     expect(await mlm.send(P1, messages(3))).to.deep.equal(verdicts);
     expect(through()).to.deep.equal([{ source: P1, epoch: EPOCH, lane: 6, through: 1, newest: true }]);
     expect(mlm.core.spool.depth().messages).to.equal(0);
+  });
+
+  it('one customer cannot fill the line upward: beside others it has a share, and what is more is refused with a wait', async () => {
+    const other = `${OTHER}.p1`;
+    const components = [P1, P2, other].map((id) => component(id));
+    await begin({ config: passthrough, membership: membership(1, { components, groups: {} }) });
+    const answers: (() => void)[] = [];
+    mlm.relay = (entries) =>
+      new Promise((resolve) => answers.push(() => resolve(entries.map(() => ({ accepted: true })))));
+    const send = (source: string, sequence: number) => mlm.send(source, [message({ source, sequence })]);
+    const flood = Array.from({ length: 33 }, (_, i) => send(i % 2 ? P1 : P2, i + 1));
+    const [over] = (await flood[32])!;
+    expect(over).to.deep.include({ accepted: false, code: 'BH-E-BUSY', retryable: true, waitMs: 1000 });
+    const meek = send(other, 1);
+    await until('the other one is sent', () => answers.length === 33);
+    for (const answer of answers.splice(0)) answer();
+    expect(await meek).to.deep.equal([accepted]);
+    expect((await Promise.all(flood.slice(0, 32))).flat().every((verdict) => verdict.accepted)).to.equal(true);
+    const again = send(P2, 33);
+    await until('there is room again', () => answers.length === 1);
+    answers[0]!();
+    expect(await again).to.deep.equal([accepted]);
   });
 
   it('without a parent it is refused at once, retryably', async () => {

@@ -36,12 +36,13 @@ export async function relayOn(context: ForwardContext, batch: Batch): Promise<vo
 }
 
 async function verdictsAbove(
-  { relay }: ForwardContext,
+  { relay, relayShares }: ForwardContext,
   batch: Batch,
   items: readonly Item[],
 ): Promise<readonly Verdict[]> {
   try {
-    const verdicts = await relay(items.map((item) => entryOf(item, batch)));
+    const entries = items.map((item) => entryOf(item, batch));
+    const verdicts = await relayShares.within(batch.peer.identity.customer, () => relay(entries));
     if (verdicts.length === items.length) return verdicts;
     throw new BackhaulError('BH-E-PARENT-UNREACHABLE', { detail: 'the answer does not speak of every message' });
   } catch (thrown) {

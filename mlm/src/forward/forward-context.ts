@@ -10,6 +10,7 @@ import type { Relay } from './custody.ts';
 import type { CustodyConfig } from './custody-config.ts';
 import type { ForwardMetrics } from './forward-metrics.ts';
 import type { PoisonCounts } from './poison.ts';
+import type { RelayShares } from './relay-shares.ts';
 
 /** What the stages of the forward path work with; made once. */
 export interface ForwardContext {
@@ -28,6 +29,7 @@ export interface ForwardContext {
   readonly rejections: Pick<LateRejections, 'stage'>;
   readonly custody: CustodyConfig;
   readonly relay: Relay;
+  readonly relayShares: RelayShares;
   readonly poison: PoisonCounts;
   readonly metrics: ForwardMetrics;
   readonly logger: Logger;

@@ -23,6 +23,7 @@ export * from './parent-connection.ts';
 export * from './progress-watch.ts';
 export { refusalAnswer } from './refusal.ts';
 export * from './relay-listener.ts';
+export { RELAYS_WAITING } from './relay-through.ts';
 export * from './types.ts';
 export * from './uplink.ts';
 export { parentConfig, spoolConfig, uplinkConfig } from './uplink-config.ts';

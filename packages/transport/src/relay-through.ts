@@ -7,7 +7,7 @@ import { concernsContent } from './parent-answer.ts';
 import type { ParentSet } from './parent-set.ts';
 
 /** Envelopes that may wait for room in the window; past it the sender below keeps them. */
-const MAX_WAITING = 64;
+export const RELAYS_WAITING = 64;
 const WAIT_MS = 1_000;
 
 export interface RelayThroughOptions {
@@ -63,7 +63,7 @@ function sendNow(
   entries: readonly SpoolEntry[],
   signal: AbortSignal | undefined,
 ): Promise<readonly Verdict[]> {
-  if (sends.size >= MAX_WAITING) {
+  if (sends.size >= RELAYS_WAITING) {
     throw new BackhaulError('BH-E-BUSY', { detail: 'the line upward is full', retryAfterMs: WAIT_MS });
   }
   const bytes = entries.reduce((sum, { header, body }) => sum + header.length + body.length, 0);
