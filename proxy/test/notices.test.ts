@@ -205,6 +205,23 @@ describe('the board of notices', () => {
     await store.stop();
   });
 
+  it('is bounded on disk though stagings overlap: what both left over goes with the next one', async () => {
+    const store = new MemoryStore();
+    await store.start();
+    const board = new NoticeBoard({ store, clock: systemClock });
+    await board.load();
+    const items = (count: number) =>
+      Array.from({ length: count }, () => ({ integrator: 'i1', item: rejected('i') as never }));
+    await commitChanges(store, [board.stage(items(NOTICES_PER_INTEGRATOR))]);
+    await commitChanges(store, [board.stage(items(10)), board.stage(items(10))]);
+    await commitChanges(store, [board.stage(items(1))]);
+    let kept = 0;
+    for await (const _ of store.scan('notice/')) kept++;
+    expect(kept).to.equal(NOTICES_PER_INTEGRATOR);
+    expect(board.size).to.equal(NOTICES_PER_INTEGRATOR);
+    await store.stop();
+  });
+
   it('numbers that begin anew with a new store hide nothing from who has seen higher ones', async () => {
     const store = new MemoryStore();
     await store.start();

@@ -21,7 +21,8 @@ export interface LateNotice extends RejectedItem {
 export class NoticeBoard {
   readonly #store: Store;
   readonly #clock: Clock;
-  readonly #byIntegrator = new Map<string, LateNotice[]>();
+  /** what is on disk, and nothing else: what is left over of stagings that overlap goes with the next one */
+  readonly #byIntegrator = new Map<string, readonly LateNotice[]>();
   readonly #waiting = new Set<() => void>();
   #last = 0;
 
@@ -45,10 +46,12 @@ export class NoticeBoard {
   stage(items: readonly { readonly integrator: string; readonly item: RejectedItem }[]): Change {
     const notices = items.map(({ integrator, item }) => ({ ...item, integrator, number: ++this.#last }));
     const ops = notices.map((notice): Op => ({ type: 'put', key: keyOf(notice), value: encode(notice) }));
+    const surplus = this.#surplus(notices);
     return {
-      ops: [...ops, ...this.#surplus(notices).map((old): Op => ({ type: 'del', key: keyOf(old) }))],
+      ops: [...ops, ...surplus.map((old): Op => ({ type: 'del', key: keyOf(old) }))],
       applied: () => {
         for (const notice of notices) this.#add(notice);
+        this.#remove(surplus);
         for (const wake of this.#waiting) wake();
       },
     };
@@ -79,8 +82,19 @@ export class NoticeBoard {
 
   #add(notice: LateNotice): void {
     const notices = this.#byIntegrator.get(notice.integrator) ?? [];
-    this.#byIntegrator.set(notice.integrator, [...notices, notice].slice(-NOTICES_PER_INTEGRATOR));
+    this.#byIntegrator.set(notice.integrator, [...notices, notice]);
     this.#last = Math.max(this.#last, notice.number);
+  }
+
+  #remove(surplus: readonly LateNotice[]): void {
+    const gone = new Set(surplus.map(({ number }) => number));
+    for (const integrator of new Set(surplus.map((old) => old.integrator))) {
+      const notices = this.#byIntegrator.get(integrator) ?? [];
+      this.#byIntegrator.set(
+        integrator,
+        notices.filter(({ number }) => !gone.has(number)),
+      );
+    }
   }
 
   async #change(waitMs: number, signal: AbortSignal): Promise<void> {
