@@ -72,6 +72,24 @@ describe('The ledger of what is missing', () => {
     expect((await ledgerOf(source)).line).to.include({ delivered: 5, inFlight: 0, unexplained: 0 });
   });
 
+  it('an envelope of reports costs one: the others are accepted and not evaluated, until a second has passed', async () => {
+    const source = sender();
+    const teller = manager();
+    await clock.advance(1000);
+    const reports = Array.from({ length: 75 }, (_, i) =>
+      report(teller, { ranges: [held(source, i * 10 + 1, i * 10 + 1)] }),
+    );
+    await test.accept(mlm, ...reports);
+    const rows = () =>
+      test.appserver.database.read<{ first: number }>('SELECT "first" FROM "heldRanges" WHERE "epoch" = ?', [
+        source.epoch,
+      ]);
+    expect(await rows()).to.have.length(1);
+    await clock.advance(1000);
+    await test.accept(mlm, report(teller, { ranges: [held(source, 2, 2)] }));
+    expect(await rows()).to.have.length(2);
+  });
+
   it('what the source says it has given counts, though nothing later has arrived; of an epoch it has left it does not', async () => {
     const source = sender(proxies[1]);
     const given = (last: number) => ({ own: [{ epoch: source.epoch, lane: 6 as const, last }] });
@@ -114,6 +132,7 @@ describe('The ledger of what is missing', () => {
   });
 
   it('T-A19: a component speaks of what is below it only', async () => {
+    await clock.advance(1000);
     const other = sender((await test.addSite('site-elsewhere', 1)).proxies[0]);
     expect((await test.accept(mlm, report(manager(), { ranges: [held(other, 1, 2)] })))[0]!.code).to.equal(
       'BH-E-SPOOF',

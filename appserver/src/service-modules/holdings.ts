@@ -25,6 +25,9 @@ export interface HoldingsTables {
 /** Reports of one component whose ranges are kept: more than fit into the grace time of the ledger. */
 const REPORTS_KEPT = 16;
 
+/** A report takes long to write down: of one component only one is, in so many ms; an envelope may be full of them. */
+const REPORT_EVERY_MS = 1000;
+
 const TELL = `INSERT INTO "holdings" ("component", "madeAt", "at", "truncated", "customer", "site", "instance", "class")
   VALUES (?, ?, ?, ?, ?, ?, NULL, NULL) ON CONFLICT ("component") DO UPDATE SET "madeAt" = excluded."madeAt", "at" = excluded."at",
   "truncated" = excluded."truncated" WHERE excluded."madeAt" >= "holdings"."madeAt"`;
@@ -69,6 +72,9 @@ export class Holdings implements ServiceModule {
     },
   ];
 
+  /** when the last report of each component was evaluated, wall ms; of the last second only */
+  readonly #evaluatedAt = new Map<string, number>();
+
   async handle(tx: Transaction, message: ArrivedMessage): Promise<HandleResult> {
     if (message.header.subclass === 'heartbeat') {
       const { customer, site } = scopeColumnsOf(message);
@@ -76,6 +82,7 @@ export class Holdings implements ServiceModule {
       await tx.run(BEAT, [[message.header.source, madeAt, madeHere(message), customer, site]]);
       return undefined;
     }
+    if (!this.#isItsTurn(message)) return undefined;
     const report = readHoldings(message.content());
     const { source } = message.header;
     const below = await componentsBelow(tx, source);
@@ -85,6 +92,15 @@ export class Holdings implements ServiceModule {
     await give(tx, message, report.own);
     await hold(tx, message, report.ranges);
     return undefined;
+  }
+
+  /** Those passed by are accepted all the same: the next one says it again. */
+  #isItsTurn({ header: { source }, receivedAt }: ArrivedMessage): boolean {
+    for (const [id, at] of this.#evaluatedAt)
+      if (Math.abs(receivedAt - at) >= REPORT_EVERY_MS) this.#evaluatedAt.delete(id);
+    if (this.#evaluatedAt.has(source)) return false;
+    this.#evaluatedAt.set(source, receivedAt);
+    return true;
   }
 }
 
