@@ -59,7 +59,8 @@ export interface LaneQueueOptions extends SpoolLimits {
  *
  * spool.S2 an entry leaves by settlement, expiry, eviction or a newer one of its key only; every one but `accepted` is returned for
  * its receipt. spool.S3 claims follow lane (with ageing from lane 4 on), then place. spool.S4 claims are memory only: after a crash
- * everything alive is claimable. spool.S6 the limits hold for what is submitted, for each child and in all; a refusal writes nothing.
+ * everything alive is claimable; a claim ends when its settlement is submitted, not when it is staged, so that one that no commit
+ * took can be released. spool.S6 the limits hold for what is submitted, for each child and in all; a refusal writes nothing.
  * spool.S7 a gap is reported.
  */
 export class LaneQueue implements Spool {
@@ -159,7 +160,6 @@ export class LaneQueue implements Spool {
     const slots = this.#claims.get(claim);
     if (slots === undefined) return { change: NOTHING, removed: [] }; // the store was reopened meanwhile: it will be sent again
     if (settlements.length !== slots.length) throw internal('one settlement per entry');
-    this.#claims.delete(claim);
     const told = slots.map((slot, index) => ({ slot, settlement: settlements[index]! }));
     const leaving = this.#depart(
       told.filter(({ settlement }) => settlement.outcome !== 'retry').map(({ slot }) => slot),
@@ -168,7 +168,10 @@ export class LaneQueue implements Spool {
     const final = told.flatMap(({ slot, settlement }) =>
       settlement.outcome === 'refused' ? [{ slot, ...settlement }] : [],
     );
+    let isEnded = false;
     const submit = (): Op[] => {
+      isEnded = this.#claims.delete(claim);
+      if (!isEnded) return []; // released meanwhile, or the store was reopened
       const at = this.#clock.now();
       return [
         ...leaving.ops,
@@ -177,6 +180,7 @@ export class LaneQueue implements Spool {
       ];
     };
     const change = stagedChange(submit, () => {
+      if (!isEnded) return;
       leaving.applied();
       for (const { slot, settlement } of told)
         if (settlement.outcome === 'retry') this.#free(slot, settlement.notBefore);

@@ -118,7 +118,10 @@ export interface Spool {
   stage(entries: readonly SpoolEntry[], options?: { receipts?: boolean; inPlace?: boolean }): StagedEntries;
   /** Lanes 0 to 3 strictly first, then the others by lane and age; within a lane by place [S3]. Undefined when nothing may be sent now. */
   claim(budget: { maxMessages: number; maxBytes: number }): Promise<Claim | undefined>;
-  /** One settlement per entry of the claim, in order. What is removed without delivery is returned for its receipts. */
+  /**
+   * One settlement per entry of the claim, in order. What is removed without delivery is returned for its receipts. The claim ends
+   * with the submission of the change: whoever could not commit it calls `release`, which does nothing to a claim that has ended.
+   */
   settle(claim: Claim, settlements: readonly Settlement[]): { change: Change; removed: readonly Removed[] };
   /** Not sent, or no answer: claimable again, in its old place. */
   release(claim: Claim, notBefore?: number): void;

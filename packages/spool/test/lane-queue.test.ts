@@ -54,6 +54,41 @@ describe('LaneQueue', () => {
     expect(again.depth().messages).to.equal(4);
   });
 
+  it('S4: what was claimed, and settled in a commit that the store did not take, is claimable again', async () => {
+    const spool = await make();
+    await put(spool, 3);
+    store.onReopened(async () => {
+      // loaded already; the answer comes before the store takes anything
+      const claim = (await spool.claim(ALL))!;
+      const { change } = spool.settle(
+        claim,
+        claim.entries.map(() => ({ outcome: 'accepted' as const })),
+      );
+      await commitChanges(store, [change]).catch(() => spool.release(claim));
+    });
+    store.failWrites(1);
+    await put(spool, 1).catch(() => undefined);
+    while (store.state !== 'open') await new Promise((resolve) => setImmediate(resolve));
+    expect(spool.depth()).to.include({ messages: 3, inFlight: 0 });
+    expect(await ids(spool)).to.have.length(3);
+  });
+
+  it('S4: a settlement that is never submitted leaves the claim to be released; one that was is beyond it', async () => {
+    const spool = await make();
+    await put(spool, 2);
+    const claim = (await spool.claim(ALL))!;
+    const verdicts = claim.entries.map(() => ({ outcome: 'accepted' as const }));
+    spool.settle(claim, verdicts); // its receipts could not be made: nothing is committed
+    spool.release(claim);
+    const again = (await spool.claim(ALL))!;
+    const { change } = spool.settle(again, verdicts);
+    const committed = commitChanges(store, [change]);
+    spool.release(again);
+    await committed;
+    expect(spool.depth()).to.include({ messages: 0, inFlight: 0 });
+    expect(await ids(spool)).to.deep.equal([]);
+  });
+
   describe('S7: a gap is reported', () => {
     it('in the middle, at the head and at the end of a lane', async () => {
       const spool = await make();

@@ -97,9 +97,10 @@ export class Forwarder {
   }
 
   async #step(signal: AbortSignal): Promise<void> {
-    const { parents, spool, clock, sender, sends, pace } = this.#options;
+    const { parents, spool, store, clock, sender, sends, pace } = this.#options;
     const pauseMs = parents.pauseMs();
     if (pauseMs > 0) return clock.sleep(pauseMs, signal);
+    if (store.state !== 'open') return clock.sleep(SPOOL_PAUSE_MS, signal); // no verdict could be stored
     const link = parents.current();
     if (parents.failing) this.#room = 1;
     const maxBytes = sender.budget();
@@ -157,7 +158,7 @@ export class Forwarder {
 
   /** What is done with and the receipts of what was refused for good: one commit. */
   async #settle(claim: Claim, settlements: readonly Settlement[]): Promise<void> {
-    const { spool, store, onRemoved, logger } = this.#options;
+    const { spool, store, onRemoved, clock, logger } = this.#options;
     this.#count(settlements);
     try {
       const { change, removed } = spool.settle(claim, settlements);
@@ -168,6 +169,7 @@ export class Forwarder {
       await commitChanges(store, removed.length > 0 ? [change, onRemoved(removed)] : [change]);
     } catch (error) {
       logger.error({ error }, 'what the parent said could not be stored; it is sent again after the store is open');
+      spool.release(claim, clock.now() + SPOOL_PAUSE_MS); // of no effect when the store got it: then everything is loaded again
     }
   }
 

@@ -122,6 +122,23 @@ describe('uplink', () => {
       expect(below.removed.map(({ entry, code }) => [entry.sequence, code])).to.deep.equal([[3, 'BH-E-LIMIT-HEADER']]);
     });
 
+    it('sends again what it could not store the answer of [S4]', async () => {
+      let told = 0;
+      above.handler.judge = () => ({ accepted: false, code: 'BH-E-SCHEMA', retryable: false });
+      await connect({
+        onRemoved: () => {
+          told += 1;
+          if (told === 1) throw new BackhaulError('BH-E-SPOOL-FULL');
+          return { ops: [], applied: () => {} };
+        },
+      });
+      await below.submit([spoolEntry(1)]);
+      await until('its receipt could not be made', () => told === 1);
+      expect(below.spool.depth().messages).to.equal(1);
+      await drained();
+      expect(above.handler.envelopes).to.deep.equal([1, 1]);
+    });
+
     it('asks for marks in the first exchange, before it sends anything', async () => {
       above.handler.ownMarks = [{ source: PROXY, epoch: '00000000000000aa', lane: 6, through: 40 }];
       const told: unknown[] = [];

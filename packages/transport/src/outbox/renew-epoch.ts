@@ -81,9 +81,14 @@ async function renumberClaim(
   const settlements = claim.entries.map((entry) =>
     isOld(entry) ? ({ outcome: 'accepted' } as const) : ({ outcome: 'retry', notBefore } as const),
   );
-  const settled = spool.settle(claim, settlements);
-  const placed = spool.stage(renewed, { inPlace: true });
-  await commitChanges(store, [change, settled.change, placed, outbox.account(inOrder(old.map(leftPlace)))]);
+  try {
+    const settled = spool.settle(claim, settlements);
+    const placed = spool.stage(renewed, { inPlace: true });
+    await commitChanges(store, [change, settled.change, placed, outbox.account(inOrder(old.map(leftPlace)))]);
+  } catch (error) {
+    spool.release(claim);
+    throw error;
+  }
   return old.length;
 }
 
