@@ -26,6 +26,8 @@ export interface SuiteResult {
   readonly refusedToStart: number;
   /** messages that were accepted and are accounted for, where a suite counts them */
   readonly messages?: number;
+  /** sequence numbers of a fleet by what became of them, as `backhaul ledger` says at the end */
+  readonly ledger?: Readonly<Record<string, number>>;
   /** other figures and what could not be run here, each a short line */
   readonly notes: readonly string[];
   /** what is wrong, each a line with what repeats it; empty when all is well */

@@ -10,6 +10,7 @@ const result = {
   undetected: 0,
   refusedToStart: 0,
   messages: 1_500,
+  ledger: { filtered: 300, delivered: 1_200, held: 0, unexplained: 0 },
   notes: [],
 };
 const report = (index: number, suites: Report['suites']): Report => ({
@@ -30,6 +31,7 @@ describe('Table of faults', () => {
     expect(table.rows).to.have.length(1);
     expect(table.rows[0]).to.include({ faults: 6, messages: 3_000, duplicated: 2, lost: 0 });
     expect(table.heading).to.contain('2 parts, 3 minutes');
+    expect(markdown(table)).to.contain('added up: delivered 2,400, filtered 600, unexplained 0.');
     expect(markdown(table)).to.contain('| kill -9 | 6 | 3,000 | 0 | 2 | 0 | 0 | 0 |');
   });
 

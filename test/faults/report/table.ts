@@ -14,6 +14,8 @@ export interface Row extends Counts {
 
 export interface Table {
   readonly rows: readonly Row[];
+  /** sequence numbers of all fleets by what became of them */
+  readonly ledger: Readonly<Record<string, number>>;
   readonly heading: string;
 }
 
@@ -29,13 +31,20 @@ export function addUp(reports: readonly Report[]): Table {
         ...(missing === undefined ? {} : { missing }),
       });
     }
-  return { rows: [...rows.values()], heading: headingOf(reports) };
+  return { rows: [...rows.values()], ledger: sumOfLedgers(reports), heading: headingOf(reports) };
 }
 
 function added(before: Row | undefined, result: SuiteResult | undefined): Counts {
   return Object.fromEntries(
     COUNTED.map((name) => [name, (before?.[name] ?? 0) + (result?.[name] ?? 0)]),
   ) as unknown as Counts;
+}
+
+function sumOfLedgers(reports: readonly Report[]): Record<string, number> {
+  const sums: Record<string, number> = {};
+  for (const { result } of reports.flatMap(({ suites }) => suites))
+    for (const [fate, numbers] of Object.entries(result?.ledger ?? {})) sums[fate] = (sums[fate] ?? 0) + numbers;
+  return sums;
 }
 
 function headingOf(reports: readonly Report[]): string {
@@ -46,7 +55,7 @@ function headingOf(reports: readonly Report[]): string {
 
 const HEADS = ['fault', 'injected', 'messages', 'lost', 'duplicated', 'unexplained', 'undetected', 'refused to start'];
 
-export function showTable({ rows, heading }: Table): void {
+export function showTable({ rows, ledger, heading }: Table): void {
   console.log(`\n${heading}\n`);
   const cells = [HEADS, ...rows.map(cellsOf)];
   const widths = HEADS.map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)));
@@ -54,6 +63,15 @@ export function showTable({ rows, heading }: Table): void {
     console.log(
       row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!))).join('  '),
     );
+  if (Object.keys(ledger).length > 0) console.log(`\n${ledgerLine(ledger)}`);
+}
+
+function ledgerLine(ledger: Table['ledger']): string {
+  const said = Object.entries(ledger)
+    .filter(([fate, numbers]) => numbers > 0 || fate === 'unexplained')
+    .toSorted(([, a], [, b]) => b - a)
+    .map(([fate, numbers]) => `${fate} ${numbers.toLocaleString('en-US')}`);
+  return `\`backhaul ledger\` on each fleet at its end, added up: ${said.join(', ')}.`;
 }
 
 function cellsOf(row: Row): string[] {
@@ -89,8 +107,9 @@ function plantedLine({ suites, date }: Report): string {
   return `${date}, ${title}: ${lost} messages lost, ${unexplained} unexplained, ${duplicated} duplicated after ${faults} cuts, **${lost + unexplained > 0 ? 'found' : 'not found'}**.`;
 }
 
-export function markdown({ rows, heading }: Table): string {
+export function markdown({ rows, ledger, heading }: Table): string {
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
   const rule = HEADS.map((_, column) => (column === 0 ? '---' : '---:'));
-  return [heading, '', line(HEADS), line(rule), ...rows.map((row) => line(cellsOf(row)))].join('\n');
+  const lines = [heading, '', line(HEADS), line(rule), ...rows.map((row) => line(cellsOf(row)))];
+  return [...lines, ...(Object.keys(ledger).length === 0 ? [] : ['', ledgerLine(ledger)])].join('\n');
 }

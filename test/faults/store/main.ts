@@ -26,7 +26,7 @@ for (const suite of STORE_SUITES) {
     shard: { index, of },
     progress: (line) => console.error(`${suite.name}: ${line}`),
   });
-  const { notes, failures = [], faults, ...wrong } = result;
+  const { notes, failures = [], faults, ledger: _, ...wrong } = result;
   console.log(
     `${suite.name}: ${faults} faults in ${Math.round((performance.now() - begun) / 1000)} s, ${JSON.stringify(wrong)}`,
   );

@@ -2,6 +2,7 @@ import { seededRandom } from '@backhaul/testkit';
 import type { LaunchOptions } from '../../fleet/role-process.ts';
 import { faultsOf, type Verdict } from '../../invariants/total-queue.ts';
 import type { FaultSuite, SuiteOrder, SuiteResult } from '../suite.ts';
+import { askLedger, type Fates } from '../world/ask-ledger.ts';
 import { isWell, type Judgement, pause, settle } from '../world/settle.ts';
 import { TIERS, World } from '../world/world.ts';
 import { Dice } from './dice.ts';
@@ -77,6 +78,7 @@ async function course(fault: TierFault, order: SuiteOrder, world: World, account
     }
     await fault.heal?.(world);
     account.judge(await settle(world, fault.drainLimitMs), world);
+    account.asOperatorsSee(await askLedger(world.fleet));
     order.progress(account.line(order.count));
     world.load.resume();
   }
@@ -102,6 +104,7 @@ class Account {
   readonly #order: SuiteOrder;
   #wrong = { lost: 0, duplicated: 0, unexplained: 0, undetected: 0, refusedToStart: 0 };
   #last: Judgement | undefined;
+  #ledger: Fates | undefined;
   #longestDrainMs = 0;
   #slowestRestartMs = 0;
   #dearestRestart = 0;
@@ -150,6 +153,13 @@ class Account {
     }
   }
 
+  /** The command that people use has to say the same as the oracle. */
+  asOperatorsSee(ledger: Fates): void {
+    this.#ledger = ledger;
+    if (ledger['unexplained'] !== this.#wrong.unexplained)
+      this.failures.push(`\`backhaul ledger\` leaves ${ledger['unexplained']} unexplained`);
+  }
+
   line(of: number): string {
     const { messages, commands } = this.#last!.verdict;
     return `${this.faults} of ${of}: ${messages.accepted} messages and ${commands.accepted} commands accepted, ${JSON.stringify(this.#wrong)}, drained in ${Math.round(this.#last!.drainMs)} ms`;
@@ -162,6 +172,7 @@ class Account {
       faults: this.faults,
       ...this.#wrong,
       messages: messages?.accepted ?? 0,
+      ...(this.#ledger === undefined ? {} : { ledger: this.#ledger }),
       notes: [
         `${messages?.accepted ?? 0} messages accepted, ${messages?.delivered ?? 0} delivered as sent, by receipt ${explained.join(', ')}`,
         `${this.#last?.verdict.commands.accepted ?? 0} commands answered once`,
