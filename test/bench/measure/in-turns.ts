@@ -1,0 +1,46 @@
+export interface Pair {
+  readonly ours: number;
+  readonly theirs: number;
+}
+
+export interface Spread {
+  readonly min: number;
+  readonly median: number;
+  readonly max: number;
+}
+
+/** Ours, theirs, ours, theirs …: what the machine does meanwhile meets both. */
+export async function inTurns(
+  count: number,
+  ours: () => Promise<number>,
+  theirs: () => Promise<number>,
+  told: (pair: Pair, number: number) => void = () => {},
+): Promise<Pair[]> {
+  const pairs: Pair[] = [];
+  for (let n = 1; n <= count; n += 1) {
+    const pair = { ours: await ours(), theirs: await theirs() };
+    pairs.push(pair);
+    told(pair, n);
+  }
+  return pairs;
+}
+
+/** Ours over theirs, of each pair. */
+export function ratios(pairs: readonly Pair[]): number[] {
+  return pairs.map(({ ours, theirs }) => ours / theirs);
+}
+
+/** Throws on an empty list. */
+export function spread(values: readonly number[]): Spread {
+  const sorted = values.toSorted((a, b) => a - b);
+  if (sorted.length === 0) throw new Error('nothing was measured');
+  return { min: sorted[0]!, median: quantile(sorted, 0.5), max: sorted.at(-1)! };
+}
+
+/** Of sorted values, interpolated. */
+export function quantile(sorted: readonly number[], at: number): number {
+  const place = (sorted.length - 1) * at;
+  const low = Math.floor(place);
+  const high = Math.min(low + 1, sorted.length - 1);
+  return sorted[low]! + (sorted[high]! - sorted[low]!) * (place - low);
+}
