@@ -6,7 +6,7 @@ import { optional } from '../xml/optional.ts';
 import { parseXml } from '../xml/parse-xml.ts';
 import type { XmlElement } from '../xml/xml-element.ts';
 import { checkEnd } from './append-hop.ts';
-import { scanCanonicalHeader } from './canonical-header.ts';
+import { readCanonicalHeader } from './canonical-header.ts';
 import { HEADER_ELEMENTS, type HeaderElement } from './header-vocabulary.ts';
 import { checkHeader } from './write-header.ts';
 
@@ -18,7 +18,12 @@ export function readHeader(bytes: Uint8Array): Header {
   if (bytes.length > LIMITS.headerBytes)
     throw new BackhaulError('BH-E-LIMIT-HEADER', { detail: `${bytes.length} bytes` });
   checkEnd(bytes);
-  const root = scanCanonicalHeader(bytes) ?? parseXml(bytes);
+  return readCanonicalHeader(bytes) ?? parseHeader(bytes);
+}
+
+/** The same by the parser, for every form that a header may have. */
+export function parseHeader(bytes: Uint8Array): Header {
+  const root = parseXml(bytes);
   if (root.name !== 'header') throw new BackhaulError('BH-E-XML-ELEMENT', { detail: `<${root.name}> is not a header` });
   const header = readElements(root, root.get('version', field.wireVersion));
   checkHeader(header);

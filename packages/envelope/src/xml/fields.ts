@@ -12,12 +12,17 @@ export interface Field<T> {
 }
 
 /** Text of a fixed alphabet, which therefore never needs escaping. */
-function pattern(expression: RegExp, code: ErrorCode): Field<string> {
+export interface Pattern extends Field<string> {
+  /** of the whole value: from `^` to `$` */
+  readonly expression: RegExp;
+}
+
+function pattern(expression: RegExp, code: ErrorCode): Pattern {
   const check = (text: string, what: string) => {
     if (typeof text !== 'string' || !expression.test(text)) throw new BackhaulError(code, { detail: show(what, text) });
     return text;
   };
-  return { read: check, write: check };
+  return { expression, read: check, write: check };
 }
 
 const show = (what: string, value: unknown) => `${what}: ${JSON.stringify(String(value).slice(0, 64))}`;
@@ -127,9 +132,12 @@ export function attribute<T>(name: string, field: Field<T>, value: T | undefined
   return value === undefined ? '' : ` ${name}="${field.write(value, name)}"`;
 }
 
+/** Most UTF-16 units of what may be any text. */
+export const LENGTHS = { eventKey: 512, supersedeKey: 64 } as const;
+
 export const locator = oneOf(['source', 'destination']);
 /** `<platform>/<management id>/<event id>`; the last may be any text of the platform */
-export const eventKey = freeText(512);
+export const eventKey = freeText(LENGTHS.eventKey);
 /** names a state of which only the newest counts: `heartbeat` */
-export const supersedeKey = freeText(64);
+export const supersedeKey = freeText(LENGTHS.supersedeKey);
 export const destinations = listOf(componentId, LIMITS.destinations);
