@@ -86,6 +86,7 @@ export async function dropSeen(
   arrivals: readonly Arrival[],
 ): Promise<void> {
   const inThisEnvelope = new Set<string>();
+  let before: Arrival['header'] | undefined;
   for (const arrival of travelling(arrivals)) {
     const { source, epoch, lane, sequence } = arrival.header;
     const identity = `${source} ${epoch} ${lane} ${sequence}`;
@@ -94,10 +95,15 @@ export async function dropSeen(
     if (twice || (seen.has(arrival.header, sequence) && !(await ledger.isBuried(tx, arrival.header, sequence)))) {
       onDuplicate();
       arrival.accept();
-    } else if (!seen.hasRoom(arrival.header, { first: sequence, last: sequence })) {
-      arrival.refuse('BH-E-SEEN-BOUND', `${source} lane ${lane}`, true, SEEN_BOUND_WAIT_MS);
-    }
+    } else if (isNext(before, arrival.header) || seen.hasRoom(arrival.header, { first: sequence, last: sequence })) {
+      before = arrival.header;
+    } else arrival.refuse('BH-E-SEEN-BOUND', `${source} lane ${lane}`, true, SEEN_BOUND_WAIT_MS);
   }
+}
+
+/** What follows one that has room makes no gap more. */
+function isNext(before: Arrival['header'] | undefined, header: Arrival['header']): boolean {
+  return before !== undefined && before.sequence + 1 === header.sequence && isSame(before, header);
 }
 
 /**
@@ -164,6 +170,7 @@ export async function dispatch(context: ReceiveContext, arrivals: readonly Arriv
   for (const arrival of travelling(arrivals)) {
     const renumbered = seen.isRenumbered(arrival.header.source);
     const hasKey = arrival.header.eventKey !== undefined;
+    if (!hasKey && !renumbered && !modules.wants(arrival.header)) continue;
     const first = hasKey || renumbered ? await eventKeys.find(tx, arrival, renumbered) : undefined;
     if (first !== undefined) {
       arrival.setAside({ kind: 'duplicate', of: first });

@@ -1,3 +1,4 @@
+import type { Header } from '@backhaul/envelope';
 import { BackhaulError, type Clock, type Logger, type Metrics } from '@backhaul/runtime';
 import type { Arrival } from '../receiver/arrival.ts';
 import type { Fault } from '../receiver/refusals.ts';
@@ -15,6 +16,8 @@ import {
 const HANDLE_LIMIT_MS = 5_000;
 /** Faults on so many different messages in a row, and a module is taken out until the next start. */
 const FAULTS_TOLERATED = 20;
+/** Kinds of messages of which it is remembered who wants them. */
+const MAX_KINDS = 1_000;
 
 interface Hosted {
   readonly module: ServiceModule;
@@ -50,6 +53,8 @@ export class ModuleHost {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #failures: ReturnType<Metrics['counter']>;
+  /** by class, subclass and content type */
+  readonly #interested = new Map<string, readonly Hosted[]>();
 
   constructor(modules: readonly ServiceModule[], clock: Clock, logger: Logger, metrics: Metrics) {
     this.#hosted = modules.map((module) => ({ module, failedOn: new Set(), faults: 0, lastFault: undefined }));
@@ -72,12 +77,17 @@ export class ModuleHost {
     for (const { module } of this.#hosted.toReversed()) await module.stop?.();
   }
 
+  /** False: `dispatch` would give it to nobody. */
+  wants(header: Header): boolean {
+    return this.#interestedIn(header).length > 0;
+  }
+
   /**
    * Gives a message to everybody who subscribed to it, in the order of the list. One that does not take it undoes what
    * others wrote: a refusal is the message's verdict, a failure is told.
    */
   async dispatch(tx: Transaction, arrival: Arrival): Promise<NotTaken | undefined> {
-    const interested = this.#hosted.filter((h) => h.module.handle && isSubscribed(h.module, arrival.header));
+    const interested = this.#interestedIn(arrival.header);
     if (interested.length === 0 || !readable(arrival)) return undefined;
     const handleAll = async () => {
       for (const hosted of interested) await this.#handle(tx, hosted, arrival);
@@ -126,6 +136,17 @@ export class ModuleHost {
       faults: hosted.faults,
       ...(hosted.lastFault === undefined ? {} : { lastFault: hosted.lastFault }),
     }));
+  }
+
+  /** Of what senders may name, only so much is remembered. */
+  #interestedIn(header: Header): readonly Hosted[] {
+    const kind = `${header.class} ${header.subclass} ${header.contentType}`;
+    const known = this.#interested.get(kind);
+    if (known !== undefined) return known;
+    const interested = this.#hosted.filter(({ module }) => module.handle && isSubscribed(module, header));
+    if (this.#interested.size >= MAX_KINDS) this.#interested.clear();
+    this.#interested.set(kind, interested);
+    return interested;
   }
 
   /** @throws Stopped */
