@@ -4,6 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { atExit } from '@backhaul/testkit';
 import { nodeEnvironment, nodeFlags } from '../../scripts/pinned-node.mjs';
 
 export type Role = 'certs' | 'appserver' | 'mlm' | 'proxy';
@@ -169,7 +170,13 @@ export class RoleProcess {
     });
     closeSync(log);
     this.#child = child;
-    this.#exited = new Promise((resolve) => child.once('exit', () => resolve()));
+    const takeBack = atExit(() => child.kill('SIGKILL'));
+    this.#exited = new Promise((resolve) =>
+      child.once('exit', () => {
+        takeBack();
+        resolve();
+      }),
+    );
   }
 }
 

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { atExit } from '@backhaul/testkit';
 import type { GeneratorConfig } from './generator.ts';
 
 const GENERATOR = fileURLToPath(new URL('generator.ts', import.meta.url));
@@ -25,6 +26,8 @@ export class LoadProcess {
       stdio: ['pipe', 'pipe', log],
     });
     closeSync(log);
+    const takeBack = atExit(() => child.kill('SIGKILL'));
+    child.once('exit', takeBack);
     return new LoadProcess(child);
   }
 

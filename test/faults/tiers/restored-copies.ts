@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { copyFolder } from '../world/copy-folder.ts';
-import { isQuiet, pause } from '../world/settle.ts';
+import { isDrained, isQuiet, pause } from '../world/settle.ts';
 import type { Tier, World } from '../world/world.ts';
 import type { Dice } from './dice.ts';
 import { tierSuite } from './tier-suite.ts';
@@ -31,11 +31,19 @@ async function restoreOne(world: World, dice: Dice): Promise<number> {
   await pause(dice.between(...RUN_ON_MS));
   await world.load.pause();
   await waitFor(() => isQuiet(world));
+  const { lan } = world.lines;
+  if (tier === 'mlm') {
+    // heartbeats go on: what the MLM took now and had not sent on would be gone with its folder, as with any disk
+    lan.faults.refusing = true;
+    lan.reset();
+    await waitFor(() => isDrained(role));
+  }
   await role.kill();
   await rm(role.dataDirectory, { recursive: true, force: true });
   await copyFolder(copy, role.dataDirectory);
   await rm(copy, { recursive: true, force: true });
   await world.start(tier);
+  lan.faults.refusing = false;
   // what an MLM merges is known by its place alone, and places are given anew in the first exchange
   await waitFor(async () => ((await role.metrics()).get(`backhaul_${role.role}_uplink_connected`) ?? 0) === 1);
   world.load.resume();

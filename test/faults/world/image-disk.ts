@@ -1,9 +1,9 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { mkdir, mkdtemp, open, rm, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { programPath } from '@backhaul/testkit';
+import { atExit, programPath } from '@backhaul/testkit';
 
 const run = promisify(execFile);
 
@@ -50,6 +50,7 @@ export class ImageDisk {
   readonly #image: string;
   readonly #options: string;
   #mounted = false;
+  #takeBack = (): void => {};
 
   private constructor(mount: string, image: string, options: string) {
     this.#mount = mount;
@@ -78,6 +79,7 @@ export class ImageDisk {
   async mount(): Promise<void> {
     await run('mount', ['-o', `loop,commit=60,${this.#options}`, this.#image, this.#mount]);
     this.#mounted = true;
+    this.#takeBack = atExit(() => spawnSync('umount', ['-l', this.#mount]));
   }
 
   /** Nothing reaches the disk from now on; whoever writes to it gets an error. */
@@ -90,7 +92,7 @@ export class ImageDisk {
     for (let tries = 1; this.#mounted; tries++) {
       try {
         await run('umount', [this.#mount]);
-        this.#mounted = false;
+        this.#forget();
       } catch (error) {
         if (tries === UNMOUNT_TRIES) throw error;
         await new Promise((resolve) => setTimeout(resolve, 50));
@@ -132,7 +134,12 @@ export class ImageDisk {
 
   async remove(): Promise<void> {
     if (this.#mounted) await run('umount', ['-l', this.#mount]).catch(() => undefined);
-    this.#mounted = false;
+    this.#forget();
     await rm(this.#image, { force: true });
+  }
+
+  #forget(): void {
+    this.#mounted = false;
+    this.#takeBack();
   }
 }

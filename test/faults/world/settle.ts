@@ -43,6 +43,11 @@ export async function isQuiet(world: World): Promise<boolean> {
   return (await waitingIn(world)).length === 0;
 }
 
+/** Nothing waits at this one. */
+export async function isDrained(role: RoleProcess): Promise<boolean> {
+  return (await waitingAt(role)).length === 0;
+}
+
 const WAITING = /^backhaul_(?:proxy_spool|mlm_spool|mlm_held|mlm_mailbox)_messages$/;
 
 async function waitingIn(world: World): Promise<string[]> {
