@@ -14,14 +14,16 @@ const LINE = /^([A-Za-z-]{1,32}):[ \t]{0,8}([\x21-\x7e](?:[\x20-\x7e]{0,250}[\x2
 const CONTENT_TYPE = /^application\/xml(?:; {0,4}charset="?utf-8"?)?$/i;
 const CONTENT_ID = /^<([A-Za-z0-9._-]{1,128})>$/;
 
-/** The block exactly as we write it: read in one step. */
-const OURS =
-  /^Content-ID: <([A-Za-z0-9._-]{1,128})>\r\nContent-Type: application\/xml\r\nContent-Length: (0|[1-9][0-9]{0,8})$/;
+/** The block exactly as we write it: two values between fixed pieces. */
+const BEFORE_ID = 'Content-ID: <';
+const BEFORE_LENGTH = '>\r\nContent-Type: application/xml\r\nContent-Length: ';
+const ID = /^[A-Za-z0-9._-]{1,128}$/;
+const LENGTH = /^(?:0|[1-9][0-9]{0,8})$/;
 
 /** `block` is without the blank line at its end. Throws BH-E-MIME-HEADER, BH-E-MIME-PART (Content-ID). */
 export function readPartHeaders(block: string): PartHeaders {
-  const ours = OURS.exec(block);
-  if (ours !== null) return { contentId: ours[1] as string, contentLength: Number(ours[2]) };
+  const ours = readOurs(block);
+  if (ours !== undefined) return ours;
   const fields = new Map<FieldName, string>();
   for (const line of block.split('\r\n')) addField(fields, line);
   if (!CONTENT_TYPE.test(fields.get('content-type') ?? ''))
@@ -33,6 +35,14 @@ export function readPartHeaders(block: string): PartHeaders {
     contentId: readContentId(fields.get('content-id')),
     contentLength: readLength(fields.get('content-length')),
   };
+}
+
+function readOurs(block: string): PartHeaders | undefined {
+  const end = block.indexOf(BEFORE_LENGTH);
+  if (end < 0 || !block.startsWith(BEFORE_ID)) return undefined;
+  const contentId = block.slice(BEFORE_ID.length, end);
+  const length = block.slice(end + BEFORE_LENGTH.length);
+  return ID.test(contentId) && LENGTH.test(length) ? { contentId, contentLength: Number(length) } : undefined;
 }
 
 function malformed(detail: string): BackhaulError {
@@ -59,6 +69,6 @@ function readContentId(value: string | undefined): string {
 
 function readLength(value: string | undefined): number | undefined {
   if (value === undefined) return undefined;
-  if (!/^(?:0|[1-9][0-9]{0,8})$/.test(value)) throw malformed('Content-Length is not a number');
+  if (!LENGTH.test(value)) throw malformed('Content-Length is not a number');
   return Number(value);
 }
