@@ -1,5 +1,5 @@
 import type { Mark, Message, Verdict } from '@backhaul/envelope';
-import type { Clock } from '@backhaul/runtime';
+import { BackhaulError, type Clock } from '@backhaul/runtime';
 import type { Seen } from '@backhaul/spool';
 import type { ArtifactFile, Peer, RelayHandler } from '@backhaul/transport';
 import type { AggregationWindows } from './aggregation/windows.ts';
@@ -37,10 +37,12 @@ export class MlmHandler implements RelayHandler {
     return this.#heardAt.get(child);
   }
 
+  /** Throws BH-E-SPOOL-STOPPED while the store is reopened: what is known is being loaded again, and marks would be missing. */
   admit(peer: Peer): void {
     const { forward, clock } = this.#options;
     forward.membership.admit(peer);
     this.#heardAt.set(peer.identity.id, clock.now());
+    if (forward.store.state !== 'open') throw new BackhaulError('BH-E-SPOOL-STOPPED');
   }
 
   /** monotonic ms at which the oldest of the envelopes that are not answered yet was taken up */

@@ -42,8 +42,8 @@ export interface FirstResult extends Answer {
 export class CommandBoard {
   readonly #store: Store;
   readonly #clock: Clock;
-  readonly #pending = new Map<string, PendingCommand>();
-  readonly #answered = new Map<string, FirstResult>();
+  #pending = new Map<string, PendingCommand>();
+  #answered = new Map<string, FirstResult>();
   readonly #handedOut = new Map<string, number>();
   readonly #waiting = new Set<() => void>();
 
@@ -53,17 +53,19 @@ export class CommandBoard {
   }
 
   async load(): Promise<void> {
-    this.#pending.clear();
-    this.#handedOut.clear();
-    this.#answered.clear();
+    const answered = new Map<string, FirstResult>();
+    const pending = new Map<string, PendingCommand>();
     for await (const [, value] of this.#store.scan(ANSWERED)) {
       const result = JSON.parse(Buffer.from(value).toString()) as FirstResult;
-      this.#answered.set(result.eventKey, result);
+      answered.set(result.eventKey, result);
     }
     for await (const [, value] of this.#store.scan(PREFIX)) {
       const command = JSON.parse(Buffer.from(value).toString()) as PendingCommand;
-      this.#pending.set(command.id, command);
+      pending.set(command.id, command);
     }
+    this.#answered = answered;
+    this.#pending = pending;
+    this.#handedOut.clear();
   }
 
   get size(): number {

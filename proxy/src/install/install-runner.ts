@@ -54,7 +54,7 @@ export interface InstallRunnerOptions {
 export class InstallRunner implements Component {
   readonly name = 'install-runner';
   readonly #options: InstallRunnerOptions;
-  readonly #jobs = new Map<string, InstallJob>();
+  #jobs = new Map<string, InstallJob>();
   #running: { stopping: AbortController; loop: Promise<void> } | undefined;
   #woken = new AbortController();
 
@@ -63,11 +63,12 @@ export class InstallRunner implements Component {
   }
 
   async load(): Promise<void> {
-    this.#jobs.clear();
+    const jobs = new Map<string, InstallJob>();
     for await (const [, value] of this.#options.store.scan(PREFIX)) {
       const job = JSON.parse(Buffer.from(value).toString()) as InstallJob;
-      this.#jobs.set(job.offer.id, job);
+      jobs.set(job.offer.id, job);
     }
+    this.#jobs = jobs;
   }
 
   jobs(): readonly InstallJob[] {
