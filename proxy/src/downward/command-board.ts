@@ -1,5 +1,5 @@
 import { BackhaulError, type Clock } from '@backhaul/runtime';
-import type { Change, Store } from '@backhaul/spool';
+import { type Change, type Store, stagedChange } from '@backhaul/spool';
 import type { Answer } from './command-handler.ts';
 
 const PREFIX = 'command/';
@@ -106,31 +106,36 @@ export class CommandBoard {
     if (eventKey === undefined || this.#answered.has(eventKey)) return removed;
     const result = bounded({ ...answer, id, eventKey });
     const oldest = this.#answered.size < REMEMBERED ? undefined : this.#answered.values().next().value;
-    return {
-      ops: [
+    return stagedChange(
+      () => [
         ...removed.ops,
         { type: 'put', key: `${ANSWERED}${id}`, value: Buffer.from(JSON.stringify(result)) },
         ...(oldest === undefined ? [] : [{ type: 'del', key: `${ANSWERED}${oldest.id}` } as const]),
       ],
-      applied: () => {
+      () => {
         removed.applied();
         if (oldest !== undefined) this.#answered.delete(oldest.eventKey);
         this.#answered.set(eventKey, result);
       },
-    };
+    );
   }
 
   pending(id: string): PendingCommand | undefined {
     return this.#pending.get(id);
   }
 
-  /** From now on it is not handed out and cannot be answered again; should the commit fail, the load after it brings it back. */
+  /**
+   * Once submitted it is not handed out and cannot be answered again; should the commit fail, the load after it brings it back.
+   * A store that takes nothing is asked before that: then nothing has changed.
+   */
   stageRemove(id: string): Change {
-    this.#pending.delete(id);
-    return {
-      ops: [{ type: 'del', key: `${PREFIX}${id}` }],
-      applied: () => void this.#handedOut.delete(id),
-    };
+    return stagedChange(
+      () => {
+        this.#pending.delete(id);
+        return [{ type: 'del', key: `${PREFIX}${id}` }];
+      },
+      () => void this.#handedOut.delete(id),
+    );
   }
 
   /** Those past their time. */
