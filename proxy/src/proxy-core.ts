@@ -4,6 +4,7 @@ import { LaneQueue, renewAfterRestore, SequenceCounter, type Store } from '@back
 import {
   Heartbeat,
   KnownNumbers,
+  NoticeQueue,
   Outbox,
   ProgressWatch,
   renewEpochIfRestored,
@@ -98,10 +99,12 @@ export function proxyCore(around: ProxySurroundings) {
     connected: () => uplink().connected,
     holdings: (limit) => spool.holdings(limit),
   });
-  const report = new StoreReport({ store, clock, notify: (id, notice) => heartbeat.notify(id, notice) });
+  const notify: Heartbeat['notify'] = (id, notice) => heartbeat.notify(id, notice);
+  const report = new StoreReport({ store, clock, notify });
+  const queue = new NoticeQueue({ notify, clock });
   const watch = new ProgressWatch({
     senderStalledAt: () => uplink().stalledAt,
-    notify: (id, notice) => heartbeat.notify(id, notice),
+    notify: (id, notice) => queue.say(id, notice),
     ...{ clock, logger, metrics: around.metrics },
   });
   const known = new KnownNumbers({ self, numbering });
@@ -131,6 +134,6 @@ export function proxyCore(around: ProxySurroundings) {
     },
     registrar: new Registrar({ directory, outbox, store }),
     state: new ProxyState(store, [numbering, restored, spool, directory, board, notices, seen, runner], logger),
-    timers: [new Expiry({ spool, outbox, board, store, clock, logger, metrics }), heartbeat, report, watch],
+    timers: [new Expiry({ spool, outbox, board, store, clock, logger, metrics }), heartbeat, queue, report, watch],
   };
 }

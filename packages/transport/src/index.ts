@@ -14,6 +14,7 @@ export {
 export { type Draft, written } from './outbox/draft.ts';
 export * from './outbox/heartbeat.ts';
 export * from './outbox/known-numbers.ts';
+export * from './outbox/notice-queue.ts';
 export * from './outbox/outbox.ts';
 export { receiptDrafts, tombstonesOf } from './outbox/receipts.ts';
 export { renewEpochIfRestored } from './outbox/renew-epoch.ts';

@@ -1,5 +1,5 @@
 import { type Clock, type Component, isoTime, type Logger, type Metrics, Repeating } from '@backhaul/runtime';
-import type { Heartbeat } from './outbox/heartbeat.ts';
+import type { NoticeQueue } from './outbox/notice-queue.ts';
 
 const LOOK_MS = 10_000;
 /** No commit takes so long, nor does any answer of a parent that is waited for. */
@@ -10,7 +10,8 @@ export interface ProgressWatchOptions {
   readonly oldestAccept?: () => number | undefined;
   /** wall ms since when the sender makes no progress; it begins anew by itself */
   readonly senderStalledAt: () => number | undefined;
-  readonly notify: Heartbeat['notify'];
+  /** not waited for: the store may be what does not move */
+  readonly notify: (...notice: Parameters<NoticeQueue['say']>) => void;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -46,11 +47,11 @@ export class ProgressWatch implements Component {
   }
 
   async look(): Promise<void> {
-    await this.#see('accept', this.#acceptTrouble());
-    await this.#see('sender', this.#senderTrouble());
+    this.#see('accept', this.#acceptTrouble());
+    this.#see('sender', this.#senderTrouble());
   }
 
-  async #see(part: Stall, trouble: string | undefined): Promise<void> {
+  #see(part: Stall, trouble: string | undefined): void {
     const { logger, notify } = this.#options;
     const known = this.#known.has(part);
     if (trouble === undefined) {
@@ -61,7 +62,7 @@ export class ProgressWatch implements Component {
     if (known) return;
     this.#stalls.inc({ part });
     logger.error({ part, trouble }, 'a part of this component makes no progress');
-    await notify('sender-stalled', { severity: 'major', text: trouble, data: { part } });
+    notify('sender-stalled', { severity: 'major', text: trouble, data: { part } });
   }
 
   #acceptTrouble(): string | undefined {
