@@ -4,6 +4,7 @@ import {
   BackhaulError,
   type Clock,
   type Component,
+  type ErrorCode,
   freeDiskBytes,
   type Logger,
   toBackhaulError,
@@ -28,6 +29,11 @@ const REMEMBERED = 50;
 /** free disk that a fetch must leave */
 const RESERVE_BYTES = 64 * 1024 * 1024;
 const IDLE_MS = 60_000;
+/** Between attempts to write a step down that the store does not take, doubled each time. */
+const FIRST_KEEP_WAIT_MS = 1_000;
+const LONGEST_KEEP_WAIT_MS = 60_000;
+
+const STORE_TAKES_NOTHING: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['BH-E-SPOOL-FULL', 'BH-E-SPOOL-STOPPED']);
 
 export interface InstallRunnerOptions {
   readonly self: string;
@@ -50,6 +56,7 @@ export interface InstallRunnerOptions {
 /**
  * Carries out what the install machine says, one offer after the other: every transition is one commit of the job and the
  * messages that tell of it, so that what the provider was told is what is on disk here. Takes up unfinished jobs at its start.
+ * A step that was done and that the store does not take is not done again: it waits to be written down.
  */
 export class InstallRunner implements Component {
   readonly name = 'install-runner';
@@ -122,7 +129,8 @@ export class InstallRunner implements Component {
       if (signal.aborted) return; // taken up again at the next start
       const error = toBackhaulError(thrown);
       const { name, version } = job.offer;
-      this.#options.logger.warn(
+      const { clock, logger } = this.#options;
+      logger.warn(
         {
           push: job.offer.id,
           name,
@@ -134,7 +142,7 @@ export class InstallRunner implements Component {
         },
         'an install met trouble',
       );
-      await this.#apply(job.offer.id, { type: 'trouble', error }).catch(() => this.#options.clock.sleep(1_000, signal));
+      await this.#apply(job.offer.id, { type: 'trouble', error }, signal).catch(() => clock.sleep(1_000, signal));
     }
   }
 
@@ -150,7 +158,7 @@ export class InstallRunner implements Component {
   async #judge(offer: Offer, signal: AbortSignal): Promise<void> {
     const { manifest, signature, publicKey } = offer;
     await this.#installer().ask({ op: 'judge', manifest, signature, publicKey }, signal);
-    await this.#apply(offer.id, { type: 'allowed' });
+    await this.#apply(offer.id, { type: 'allowed' }, signal);
   }
 
   async #fetch({ id, sha256, size }: Offer, signal: AbortSignal): Promise<void> {
@@ -161,14 +169,14 @@ export class InstallRunner implements Component {
       await checkSpace(this.#options.artifactsDirectory, size);
       await this.#options.fetchArtifact(sha256, size, path, { signal });
     }
-    await this.#apply(id, { type: 'fetched' });
+    await this.#apply(id, { type: 'fetched' }, signal);
   }
 
   /** Progress is committed in the order in which it came, the outcome last. */
   async #install({ id, manifest, signature, publicKey, sha256 }: Offer, signal: AbortSignal): Promise<void> {
     let told: Promise<void> = Promise.resolve();
     const tell = (event: InstallEvent) => {
-      told = told.then(() => this.#apply(id, event));
+      told = told.then(() => this.#apply(id, event, signal));
       told.catch(() => {}); // looked at below, when the installer has ended
     };
     try {
@@ -188,14 +196,29 @@ export class InstallRunner implements Component {
     throw new BackhaulError('BH-E-POLICY-DENY', { detail: 'the installer is switched off here (installer.enabled)' });
   }
 
-  /** One transition: job and messages in one commit. */
-  async #apply(id: string, event: InstallEvent): Promise<void> {
+  /** One transition, written down as soon as the store takes it: a full spool or disk is no trouble of the install. */
+  async #apply(id: string, event: InstallEvent, signal: AbortSignal): Promise<void> {
+    const { clock, logger } = this.#options;
+    for (let waitMs = FIRST_KEEP_WAIT_MS; ; waitMs = Math.min(2 * waitMs, LONGEST_KEEP_WAIT_MS)) {
+      try {
+        return await this.#commit(id, event);
+      } catch (thrown) {
+        const { code, detail } = toBackhaulError(thrown);
+        if (signal.aborted || !STORE_TAKES_NOTHING.has(code)) throw thrown;
+        logger.warn({ push: id, event: event.type, code, detail, waitMs }, 'a step of an install cannot be kept now');
+        await clock.sleep(waitMs, signal);
+      }
+    }
+  }
+
+  /** Job and messages in one commit. */
+  async #commit(id: string, event: InstallEvent): Promise<void> {
     const { self, store, outbox, clock, metrics, logger } = this.#options;
     const before = this.#jobs.get(id);
     if (before === undefined) return;
     const step = stepInstall(before, event, clock.now());
     if (step.job === before) return;
-    const staged = outbox.stage(installMessages(step, self, clock.now()));
+    const staged = outbox.stage(installMessages(step, self, clock.now()), { receipts: true });
     await commitChanges(store, [this.#put(step.job), ...this.#forgetOld(), ...staged.changes]);
     for (const { state, code } of step.reports) {
       metrics.installs.inc({ state });
