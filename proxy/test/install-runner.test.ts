@@ -96,4 +96,13 @@ describe('the runner of installs', () => {
     await seconds(2);
     expect(runner.jobs()[0]).to.include({ step: 'ended', outcome: 'done' });
   });
+
+  it('a job that a reopening brings back is not put off by a look before it', async () => {
+    await runner.start(); // sleeps: there is nothing to do
+    const { change } = runner.stageOffer(OFFER);
+    await store.commit(change.ops);
+    await runner.load();
+    await seconds(2);
+    expect(asked).to.include('judge');
+  });
 });

@@ -76,6 +76,7 @@ export class InstallRunner implements Component {
       jobs.set(job.offer.id, job);
     }
     this.#jobs = jobs;
+    this.wake(); // what is due after a reopening is not put off by a look before it
   }
 
   jobs(): readonly InstallJob[] {
