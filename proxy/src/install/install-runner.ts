@@ -19,6 +19,7 @@ import {
   newInstall,
   type Offer,
   stepInstall,
+  waitOf,
 } from './install-machine.ts';
 import { installMessages } from './install-messages.ts';
 import type { InstallerClient } from './installer-client.ts';
@@ -113,11 +114,11 @@ export class InstallRunner implements Component {
       this.#woken = new AbortController();
       const now = this.#options.clock.now();
       const open = this.jobs().filter(({ step }) => step !== 'ended');
-      const due = open.find(({ notBefore }) => notBefore <= now);
+      const due = open.find((job) => waitOf(job, now) === 0);
       if (due !== undefined) await this.#advance(due, signal);
       else
         await this.#options.clock.sleep(
-          Math.min(IDLE_MS, ...open.map(({ notBefore }) => notBefore - now)),
+          Math.min(IDLE_MS, ...open.map((job) => waitOf(job, now))),
           AbortSignal.any([signal, this.#woken.signal]),
         );
     }
