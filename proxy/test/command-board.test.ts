@@ -1,6 +1,6 @@
 import { systemClock } from '@backhaul/runtime';
 import { commitChanges, MemoryStore } from '@backhaul/spool';
-import { until } from '@backhaul/testkit';
+import { FakeClock, until } from '@backhaul/testkit';
 import { expect } from 'chai';
 import { CommandBoard } from '../src/downward/command-board.ts';
 
@@ -24,6 +24,23 @@ describe('the board of commands', () => {
     expect(board.firstResult('command/9')).to.equal(undefined);
     expect(board.firstResult('command/10')).to.include({ status: 'done', data: 'y'.repeat(200) });
     expect(board.firstResult('command/1009')).to.not.have.property('data');
+    await store.stop();
+  });
+
+  it('a clock that is set ends no command that waits, also when the store is loaded again', async () => {
+    const clock = new FakeClock();
+    const store = new MemoryStore();
+    await store.start();
+    const board = new CommandBoard({ store, clock });
+    await board.load();
+    await commitChanges(store, [board.stageAdd({ ...command(1), expiresAt: clock.now() + 60_000 })]);
+    await commitChanges(store, [board.stageAdd(command(2))]);
+    clock.jump(365 * 86_400_000);
+    await board.load();
+    await clock.advance(59_000);
+    expect(board.expired()).to.deep.equal([]);
+    await clock.advance(1_000);
+    expect(board.expired().map(({ id }) => id)).to.deep.equal([command(1).id]);
     await store.stop();
   });
 

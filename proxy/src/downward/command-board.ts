@@ -44,6 +44,8 @@ export class CommandBoard {
   readonly #clock: Clock;
   #pending = new Map<string, PendingCommand>();
   #answered = new Map<string, FirstResult>();
+  /** when each is past its time, monotonic ms: a clock that is set while it waits ends nothing [DESIGN §4.6] */
+  #deadlines = new Map<string, number>();
   readonly #handedOut = new Map<string, number>();
   readonly #waiting = new Set<() => void>();
 
@@ -65,6 +67,9 @@ export class CommandBoard {
     }
     this.#answered = answered;
     this.#pending = pending;
+    this.#deadlines = new Map(
+      [...pending].map(([id, command]) => [id, this.#deadlines.get(id) ?? this.#deadline(command)]),
+    );
     this.#handedOut.clear();
   }
 
@@ -83,6 +88,7 @@ export class CommandBoard {
       ops: [{ type: 'put', key: `${PREFIX}${command.id}`, value: Buffer.from(JSON.stringify(command)) }],
       applied: () => {
         this.#pending.set(command.id, command);
+        this.#deadlines.set(command.id, this.#deadline(command));
         for (const wake of this.#waiting) wake();
       },
     };
@@ -134,13 +140,17 @@ export class CommandBoard {
         this.#pending.delete(id);
         return [{ type: 'del', key: `${PREFIX}${id}` }];
       },
-      () => void this.#handedOut.delete(id),
+      () => {
+        this.#handedOut.delete(id);
+        this.#deadlines.delete(id);
+      },
     );
   }
 
   /** Those past their time. */
-  expired(now: number): readonly PendingCommand[] {
-    return [...this.#pending.values()].filter(({ expiresAt }) => expiresAt !== undefined && expiresAt <= now);
+  expired(): readonly PendingCommand[] {
+    const now = this.#clock.monotonic();
+    return [...this.#pending.values()].filter(({ id }) => (this.#deadlines.get(id) ?? Number.POSITIVE_INFINITY) <= now);
   }
 
   /** What an integrator has to do and was not told in the last minute; waits for it up to `waitMs`. */
@@ -157,6 +167,11 @@ export class CommandBoard {
   /** The answer that carried them did not get through: they may be handed out again at once. */
   giveBack(commands: readonly PendingCommand[]): void {
     for (const { id } of commands) this.#handedOut.delete(id);
+  }
+
+  #deadline({ expiresAt }: PendingCommand): number {
+    const left = expiresAt === undefined ? Number.POSITIVE_INFINITY : expiresAt - this.#clock.now();
+    return this.#clock.monotonic() + left;
   }
 
   #handOut(integrator: string): PendingCommand[] {

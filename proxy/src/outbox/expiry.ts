@@ -56,8 +56,8 @@ export class Expiry implements Component {
   }
 
   async #expireCommands(): Promise<void> {
-    const { board, outbox, store, clock } = this.#options;
-    const expired = board.expired(clock.now());
+    const { board, outbox, store } = this.#options;
+    const expired = board.expired();
     if (expired.length === 0) return;
     const answer = { status: 'expired', code: 'BH-E-EXPIRED', text: 'no integrator answered in time' } as const;
     const drafts = expired.map((command) => answerDraft({ header: command }, answer));
