@@ -47,7 +47,7 @@ export function buildProxy(options: ProxyOptions): Proxy {
   const registry = new Metrics('proxy');
   const core = proxyCore({
     ...{ self: options.identity.id, config, store, clock, random, logger, metrics: registry },
-    installer: config.installer.enabled ? new InstallerClient(installerSocket) : undefined,
+    installer: config.installer.enabled ? new InstallerClient(installerSocket, clock) : undefined,
     fetchArtifact: (sha256, size, toPath, fetch) => uplink.fetchArtifact(sha256, size, toPath, fetch),
     uplink: () => uplink.status(),
   });
