@@ -79,6 +79,7 @@ export function mlmParts(options: MlmOptions): MlmParts {
   const watch = new ProgressWatch({
     oldestAccept: () => core.handler.oldestAccept,
     senderStalledAt: () => uplink.status().stalledAt,
+    receiveStalledAt: () => uplink.status().receiveStalledAt,
     notify: (id, notice) => notices.say(id, notice),
     ...{ clock, logger, metrics },
   });

@@ -5,6 +5,7 @@ import {
   Heartbeat,
   KnownNumbers,
   NoticeQueue,
+  Ongoing,
   Outbox,
   ProgressWatch,
   renewEpochIfRestored,
@@ -90,7 +91,8 @@ export function proxyCore(around: ProxySurroundings) {
     proxyStatus({ self, startedAt, numbering, spool, store, directory, board, runner, clock, uplink, tree });
   const commands = new CommandHandler({ self, directory, board, status, configuration: () => config });
   const offers = new OfferHandler({ self, runner, clock });
-  const accept: AcceptContext = { directory, outbox, store, clock };
+  const accepting = new Ongoing(clock);
+  const accept: AcceptContext = { directory, outbox, store, clock, accepting };
   const downward = new Downward({
     ...{ self, store, outbox, seen, spool, rejections, commands, offers, clock, logger, metrics },
   });
@@ -103,7 +105,9 @@ export function proxyCore(around: ProxySurroundings) {
   const report = new StoreReport({ store, clock, notify });
   const queue = new NoticeQueue({ notify, clock });
   const watch = new ProgressWatch({
+    oldestAccept: () => accepting.oldest,
     senderStalledAt: () => uplink().stalledAt,
+    receiveStalledAt: () => uplink().receiveStalledAt,
     notify: (id, notice) => queue.say(id, notice),
     ...{ clock, logger, metrics: around.metrics },
   });
@@ -131,6 +135,7 @@ export function proxyCore(around: ProxySurroundings) {
       accept,
       upward,
       heartbeat,
+      watch,
     },
     registrar: new Registrar({ directory, outbox, store }),
     state: new ProxyState(store, [numbering, restored, spool, directory, board, notices, seen, runner], logger),

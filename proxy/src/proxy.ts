@@ -52,7 +52,7 @@ export function buildProxy(options: ProxyOptions): Proxy {
     uplink: () => uplink.status(),
   });
   const uplink = makeUplink(options, core, registry);
-  const ready = () => readiness(store, uplink);
+  const ready = () => readiness(store, uplink, core.watch.trouble);
   const admin = new AdminListener({ ...config.admin, metrics: registry, version: VERSION, logger, ready });
   const { accept, liveness, board, notices, metrics, registrar, status } = core;
   const { maxRequestBytes, maxConnections } = config.api;
@@ -89,11 +89,12 @@ function makeUplink(options: ProxyOptions, core: ProxyCore, metrics: Metrics): U
 }
 
 /** Ready is who takes messages. */
-function readiness({ state, accepting }: Store, uplink: Uplink): Readiness {
+function readiness({ state, accepting }: Store, uplink: Uplink, trouble: string | undefined): Readiness {
   const checks = {
     store: { ok: state === 'open', detail: state },
     accepting: { ok: accepting, detail: accepting ? 'there is disk space' : 'disk space is short' },
     parent: parentCheck(uplink),
+    progress: { ok: trouble === undefined, detail: trouble ?? 'everything moves' },
   };
   return { ready: checks.store.ok && accepting, checks };
 }

@@ -4,6 +4,7 @@ export * from './enrol.ts';
 export * from './envelope-exchange.ts';
 export * from './epoch-watch.ts';
 export * from './link-order.ts';
+export * from './ongoing.ts';
 export type { OutboundProxy } from './outbound-proxy.ts';
 export {
   type DeadLetterAnswer,

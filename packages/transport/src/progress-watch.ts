@@ -6,10 +6,12 @@ const LOOK_MS = 10_000;
 const ACCEPT_MS = 60_000;
 
 export interface ProgressWatchOptions {
-  /** monotonic ms at which the oldest envelope that is not answered yet was taken up; absent: nothing is taken from below */
-  readonly oldestAccept?: () => number | undefined;
+  /** monotonic ms at which the oldest of what came in and is not answered yet was taken up */
+  readonly oldestAccept: () => number | undefined;
   /** wall ms since when the sender makes no progress; it begins anew by itself */
   readonly senderStalledAt: () => number | undefined;
+  /** wall ms since when what the parent sent is not taken */
+  readonly receiveStalledAt: () => number | undefined;
   /** not waited for: the store may be what does not move */
   readonly notify: (...notice: Parameters<NoticeQueue['say']>) => void;
   readonly clock: Clock;
@@ -17,7 +19,7 @@ export interface ProgressWatchOptions {
   readonly metrics: Metrics;
 }
 
-type Stall = 'accept' | 'sender';
+type Stall = 'accept' | 'sender' | 'receive';
 
 /** Notices that a stage of this component makes no progress: in the log, the figures, /readyz, and upward once each time. */
 export class ProgressWatch implements Component {
@@ -49,6 +51,7 @@ export class ProgressWatch implements Component {
   async look(): Promise<void> {
     this.#see('accept', this.#acceptTrouble());
     this.#see('sender', this.#senderTrouble());
+    this.#see('receive', this.#receiveTrouble());
   }
 
   #see(part: Stall, trouble: string | undefined): void {
@@ -67,13 +70,18 @@ export class ProgressWatch implements Component {
 
   #acceptTrouble(): string | undefined {
     const { oldestAccept, clock } = this.#options;
-    const begun = oldestAccept?.();
+    const begun = oldestAccept();
     const took = begun === undefined ? 0 : clock.monotonic() - begun;
-    return took < ACCEPT_MS ? undefined : `an envelope has not been answered for more than ${ACCEPT_MS / 1000} s`;
+    return took < ACCEPT_MS ? undefined : `what came in has not been answered for more than ${ACCEPT_MS / 1000} s`;
   }
 
   #senderTrouble(): string | undefined {
     const at = this.#options.senderStalledAt();
     return at === undefined ? undefined : `nothing is sent although it could be, since ${isoTime(at)}`;
+  }
+
+  #receiveTrouble(): string | undefined {
+    const at = this.#options.receiveStalledAt();
+    return at === undefined ? undefined : `what the parent sent is not taken, since ${isoTime(at)}`;
   }
 }

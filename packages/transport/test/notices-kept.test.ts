@@ -90,6 +90,7 @@ describe('notices that the store does not take at once', () => {
     let stalledAt: number | undefined = clock.now();
     const watch = new ProgressWatch({
       ...{ clock, logger: silentLogger, metrics: new Metrics('proxy'), senderStalledAt: () => stalledAt },
+      ...{ oldestAccept: () => undefined, receiveStalledAt: () => undefined },
       notify: (id, notice) => queue.say(id, notice),
     });
     await watch.start();
