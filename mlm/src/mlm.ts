@@ -13,6 +13,7 @@ import { LevelStore, type Removed } from '@backhaul/spool';
 import {
   Heartbeat,
   KnownNumbers,
+  NoticeQueue,
   ProgressWatch,
   RelayListener,
   renewEpochIfRestored,
@@ -71,17 +72,32 @@ export function mlmParts(options: MlmOptions): MlmParts {
     ...{ intervalMs, clock, logger },
   });
   const notify: Heartbeat['notify'] = (id, notice) => heartbeat.notify(id, notice);
+  const notices = new NoticeQueue({ notify, clock });
   core.handler.twice = ({ identity, address }, what) =>
-    void notify(what, { severity: 'major', text: TWICE[what](identity.id), data: { component: identity.id, address } });
+    notices.say(what, { severity: 'major', text: TWICE[what](identity.id), data: { component: identity.id, address } });
   const report = new StoreReport({ store, notify, clock });
   const watch = new ProgressWatch({
     oldestAccept: () => core.handler.oldestAccept,
     senderStalledAt: () => uplink.status().stalledAt,
-    ...{ notify, clock, logger, metrics },
+    receiveStalledAt: () => uplink.status().receiveStalledAt,
+    notify: (id, notice) => notices.say(id, notice),
+    ...{ clock, logger, metrics },
   });
   const sources = [listener, watch, admin];
   return {
-    components: [store, state, modules, uplink, transfers, windows, housekeeping, heartbeat, report, ...sources],
+    components: [
+      store,
+      state,
+      modules,
+      uplink,
+      transfers,
+      windows,
+      housekeeping,
+      heartbeat,
+      notices,
+      report,
+      ...sources,
+    ],
     store,
     describe: () => ({ admin: admin.url, listeners: { relay: listener.url } }),
   };

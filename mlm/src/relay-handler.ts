@@ -1,7 +1,7 @@
 import type { Mark, Message, Verdict } from '@backhaul/envelope';
-import type { Clock } from '@backhaul/runtime';
+import { BackhaulError, type Clock } from '@backhaul/runtime';
 import type { Seen } from '@backhaul/spool';
-import type { ArtifactFile, Peer, RelayHandler } from '@backhaul/transport';
+import { type ArtifactFile, Ongoing, type Peer, type RelayHandler } from '@backhaul/transport';
 import type { AggregationWindows } from './aggregation/windows.ts';
 import type { ForwardContext } from './forward/forward-context.ts';
 import { forwardEnvelope } from './forward/forward-path.ts';
@@ -24,12 +24,12 @@ export class MlmHandler implements RelayHandler {
   twice: NonNullable<RelayHandler['twice']> = () => {};
   readonly #options: MlmHandlerOptions;
   readonly #heardAt = new Map<string, number>();
-  /** when the envelopes that are not answered yet were taken up, monotonic ms */
-  readonly #accepting = new Set<{ readonly at: number }>();
+  readonly #accepting: Ongoing;
 
   constructor(options: MlmHandlerOptions) {
     this.#options = options;
     this.mailboxes = options.mailboxes;
+    this.#accepting = new Ongoing(options.clock);
   }
 
   /** wall ms of a child's last request, since this process started */
@@ -37,26 +37,24 @@ export class MlmHandler implements RelayHandler {
     return this.#heardAt.get(child);
   }
 
+  /** Throws BH-E-SPOOL-STOPPED while the store is reopened: what is known is being loaded again, and marks would be missing. */
   admit(peer: Peer): void {
     const { forward, clock } = this.#options;
     forward.membership.admit(peer);
     this.#heardAt.set(peer.identity.id, clock.now());
+    if (forward.store.state !== 'open') throw new BackhaulError('BH-E-SPOOL-STOPPED');
   }
 
   /** monotonic ms at which the oldest of the envelopes that are not answered yet was taken up */
   get oldestAccept(): number | undefined {
-    for (const { at } of this.#accepting) return at; // in the order of arrival
-    return undefined;
+    return this.#accepting.oldest;
   }
 
   async accept(peer: Peer, messages: readonly Message[]): Promise<readonly Verdict[]> {
-    const { forward, windows, clock } = this.#options;
-    const accepting = { at: clock.monotonic() };
-    this.#accepting.add(accepting);
+    const { forward, windows } = this.#options;
     try {
-      return await forwardEnvelope(forward, peer, messages);
+      return await this.#accepting.during(() => forwardEnvelope(forward, peer, messages));
     } finally {
-      this.#accepting.delete(accepting);
       windows.look();
     }
   }

@@ -270,6 +270,23 @@ describe('back-channel', () => {
       expect(() => mlm.core.handler.admit(peer(id)), id).to.throw('BH-E-ID-KIND');
   });
 
+  it('nobody is admitted while the store is reopened, and what was taken from above stays known', async () => {
+    await begin();
+    const sent = toGroup();
+    await mlm.receive([sent], 3);
+    const { marks, handler } = mlm.core;
+    const seen: unknown[] = [];
+    mlm.store.failWrites(1);
+    await mlm.store.commit([{ type: 'put', key: 'x', value: Buffer.of(1) }]).catch(() => undefined);
+    while (mlm.store.state !== 'open') {
+      expect(() => handler.admit(peer(P1))).to.throw('BH-E-SPOOL-STOPPED');
+      seen.push({ through: marks.mailbox.through, known: marks.find(sent.header.id) !== undefined });
+      await undefined;
+    }
+    for (const one of seen) expect(one).to.deep.equal({ through: 3, known: true });
+    handler.admit(peer(P1));
+  });
+
   describe('revocation', () => {
     const revoke = (id: string, destination: Destination) =>
       message({

@@ -49,7 +49,12 @@ describe('an MLM looks after itself', () => {
       const { clock } = mlm;
       const oldestAccept = () => mlm.core.handler.oldestAccept;
       const parts = { notify, clock, logger: silentLogger, metrics: new Metrics('mlm') };
-      watch = new ProgressWatch({ oldestAccept, senderStalledAt: () => stalledAt, ...parts });
+      watch = new ProgressWatch({
+        oldestAccept,
+        senderStalledAt: () => stalledAt,
+        receiveStalledAt: () => undefined,
+        ...parts,
+      });
       await watch.start();
     });
     afterEach(() => watch.stop());

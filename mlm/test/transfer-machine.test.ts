@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { LINGER_MS, step, type Transfer, type TransferEvent } from '../src/transfers/transfer-machine.ts';
+import { LINGER_MS, step, type Transfer, type TransferEvent, waitOf } from '../src/transfers/transfer-machine.ts';
 import { P1, P2, P3 } from './test-mlm.ts';
 
 const begun = (over: Partial<Transfer> = {}): Transfer => ({
@@ -58,6 +58,15 @@ describe('transfer machine', () => {
     expect(effects).to.deep.equal([{ do: 'refuse', code: 'BH-E-BULK-REFUSED', reason: 'too large', waitMs: 500 }]);
     expect(transfer).to.include({ state: 'asking', notBefore: 1500 });
     expect(run(transfer, [{ type: 'allowed' }]).effects).to.deep.equal([{ do: 'grant' }]);
+  });
+
+  it('a clock that is set back a year does not put it off for a year; nor does a wait of a day', () => {
+    const refusal = { type: 'refused', code: 'BH-E-BULK-REFUSED', reason: 'r', waitMs: 86_400_000 } as const;
+    const ahead = 1_795_219_200_000;
+    const { transfer } = run(begun(), [refusal], ahead);
+    expect(waitOf(transfer, ahead)).to.equal(900_000);
+    expect(waitOf(transfer, ahead + 900_000)).to.equal(0);
+    expect(waitOf(transfer, ahead - 365 * 86_400_000)).to.equal(0);
   });
 
   it('offers only to those who have room; the others wait', () => {

@@ -4,6 +4,8 @@ import { LaneQueue, renewAfterRestore, SequenceCounter, type Store } from '@back
 import {
   Heartbeat,
   KnownNumbers,
+  NoticeQueue,
+  Ongoing,
   Outbox,
   ProgressWatch,
   renewEpochIfRestored,
@@ -89,7 +91,8 @@ export function proxyCore(around: ProxySurroundings) {
     proxyStatus({ self, startedAt, numbering, spool, store, directory, board, runner, clock, uplink, tree });
   const commands = new CommandHandler({ self, directory, board, status, configuration: () => config });
   const offers = new OfferHandler({ self, runner, clock });
-  const accept: AcceptContext = { directory, outbox, store, clock };
+  const accepting = new Ongoing(clock);
+  const accept: AcceptContext = { directory, outbox, store, clock, accepting };
   const downward = new Downward({
     ...{ self, store, outbox, seen, spool, rejections, commands, offers, clock, logger, metrics },
   });
@@ -98,10 +101,14 @@ export function proxyCore(around: ProxySurroundings) {
     connected: () => uplink().connected,
     holdings: (limit) => spool.holdings(limit),
   });
-  const report = new StoreReport({ store, clock, notify: (id, notice) => heartbeat.notify(id, notice) });
+  const notify: Heartbeat['notify'] = (id, notice) => heartbeat.notify(id, notice);
+  const report = new StoreReport({ store, clock, notify });
+  const queue = new NoticeQueue({ notify, clock });
   const watch = new ProgressWatch({
+    oldestAccept: () => accepting.oldest,
     senderStalledAt: () => uplink().stalledAt,
-    notify: (id, notice) => heartbeat.notify(id, notice),
+    receiveStalledAt: () => uplink().receiveStalledAt,
+    notify: (id, notice) => queue.say(id, notice),
     ...{ clock, logger, metrics: around.metrics },
   });
   const known = new KnownNumbers({ self, numbering });
@@ -128,9 +135,10 @@ export function proxyCore(around: ProxySurroundings) {
       accept,
       upward,
       heartbeat,
+      watch,
     },
     registrar: new Registrar({ directory, outbox, store }),
     state: new ProxyState(store, [numbering, restored, spool, directory, board, notices, seen, runner], logger),
-    timers: [new Expiry({ spool, outbox, board, store, clock, logger, metrics }), heartbeat, report, watch],
+    timers: [new Expiry({ spool, outbox, board, store, clock, logger, metrics }), heartbeat, queue, report, watch],
   };
 }

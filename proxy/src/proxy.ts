@@ -47,12 +47,12 @@ export function buildProxy(options: ProxyOptions): Proxy {
   const registry = new Metrics('proxy');
   const core = proxyCore({
     ...{ self: options.identity.id, config, store, clock, random, logger, metrics: registry },
-    installer: config.installer.enabled ? new InstallerClient(installerSocket) : undefined,
+    installer: config.installer.enabled ? new InstallerClient(installerSocket, clock) : undefined,
     fetchArtifact: (sha256, size, toPath, fetch) => uplink.fetchArtifact(sha256, size, toPath, fetch),
     uplink: () => uplink.status(),
   });
   const uplink = makeUplink(options, core, registry);
-  const ready = () => readiness(store, uplink);
+  const ready = () => readiness(store, uplink, core.watch.trouble);
   const admin = new AdminListener({ ...config.admin, metrics: registry, version: VERSION, logger, ready });
   const { accept, liveness, board, notices, metrics, registrar, status } = core;
   const { maxRequestBytes, maxConnections } = config.api;
@@ -89,11 +89,12 @@ function makeUplink(options: ProxyOptions, core: ProxyCore, metrics: Metrics): U
 }
 
 /** Ready is who takes messages. */
-function readiness({ state, accepting }: Store, uplink: Uplink): Readiness {
+function readiness({ state, accepting }: Store, uplink: Uplink, trouble: string | undefined): Readiness {
   const checks = {
     store: { ok: state === 'open', detail: state },
     accepting: { ok: accepting, detail: accepting ? 'there is disk space' : 'disk space is short' },
     parent: parentCheck(uplink),
+    progress: { ok: trouble === undefined, detail: trouble ?? 'everything moves' },
   };
   return { ready: checks.store.ok && accepting, checks };
 }

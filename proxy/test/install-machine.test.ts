@@ -8,6 +8,7 @@ import {
   newInstall,
   type Offer,
   stepInstall,
+  waitOf,
 } from '../src/install/install-machine.ts';
 
 const offer: Offer = {
@@ -70,6 +71,16 @@ describe('install machine', () => {
     expect(
       run({ type: 'allowed' }, ...Array.from({ length: ATTEMPTS }, () => trouble('BH-E-PARENT-UNREACHABLE'))).job,
     ).include({ outcome: 'failed' });
+  });
+
+  it('a clock that is set back a year does not put an install off for a year; nor does a wait of a day', () => {
+    const ahead = 1_795_219_200_000;
+    const { job } = newInstall(offer, ahead);
+    const failed = stepInstall(job, trouble('BH-E-INSTALL'), ahead).job;
+    expect(waitOf(failed, ahead)).equal(2_000);
+    expect(waitOf(failed, ahead - 365 * 86_400_000)).equal(0);
+    const error = new BackhaulError('BH-E-BUSY', { retryAfterMs: 86_400_000 });
+    expect(waitOf(stepInstall(job, { type: 'trouble', error }, ahead).job, ahead)).equal(900_000);
   });
 
   it('wrong bytes are discarded and fetched once more, then it fails', () => {

@@ -3,7 +3,6 @@ import { systemClock } from '@backhaul/runtime';
 import { commitChanges, MemoryStore } from '@backhaul/spool';
 import { leakCheck, until } from '@backhaul/testkit';
 import { expect } from 'chai';
-import { CommandBoard } from '../src/downward/command-board.ts';
 import { IntegratorClient } from '../src/integrators/integrator-client.ts';
 import { NOTICES_PER_INTEGRATOR, NoticeBoard } from '../src/notices/notice-board.ts';
 import { PROXY, TestParent } from './support/test-parent.ts';
@@ -231,29 +230,6 @@ describe('the board of notices', () => {
     await commitChanges(store, [board.stage([{ integrator: 'i1', item: rejected('i') as never }])]);
     expect(await board.after('i1', 1, 0, never)).to.deep.equal([]);
     expect(await board.after('i1', 500, 0, never)).to.have.length(1);
-    await store.stop();
-  });
-});
-
-describe('the board of commands', () => {
-  it('remembers a bounded number of results, large ones without their data', async () => {
-    const store = new MemoryStore();
-    await store.start();
-    const board = new CommandBoard({ store, clock: systemClock });
-    await board.load();
-    const command = (n: number) => ({
-      ...{ id: String(n).padStart(26, '0'), integrator: 'i', instance: 's', class: 'command', subclass: 'ping' },
-      ...{ parameters: {}, eventKey: `command/${n}` },
-    });
-    for (let n = 0; n < 1010; n++) {
-      await commitChanges(store, [board.stageAdd(command(n))]);
-      await commitChanges(store, [
-        board.stageAnswered(command(n), { status: 'done', text: 'x', data: 'y'.repeat(n * 20) }),
-      ]);
-    }
-    expect(board.firstResult('command/9')).to.equal(undefined);
-    expect(board.firstResult('command/10')).to.include({ status: 'done', data: 'y'.repeat(200) });
-    expect(board.firstResult('command/1009')).to.not.have.property('data');
     await store.stop();
   });
 });

@@ -34,12 +34,13 @@ export class DownMarks {
 
   async load(): Promise<void> {
     const mailbox = await this.#store.get(MAILBOX);
-    this.#mailbox = mailbox === undefined ? { epoch: '0', through: 0 } : parse(mailbox);
-    this.#marks = new Map();
+    const marks = new Map<string, DownMark>();
     for await (const [, value] of this.#store.scan(SEEN)) {
       const mark = parse<DownMark>(value);
-      this.#marks.set(mark.id, mark);
+      marks.set(mark.id, mark);
     }
+    this.#marks = marks;
+    this.#mailbox = mailbox === undefined ? { epoch: '0', through: 0 } : parse(mailbox);
   }
 
   find(id: string): DownMark | undefined {

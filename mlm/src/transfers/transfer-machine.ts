@@ -79,6 +79,8 @@ export interface TransferStep {
 
 /** A destination that was served whole but says nothing keeps the artifact published so long: it may come back for it. */
 export const LINGER_MS = 10 * 60 * 1000;
+/** Nothing is put off longer: a time further off than this was written by a clock that has been set back since. */
+const LONGEST_WAIT_MS = 15 * 60 * 1000;
 
 export function step(transfer: Transfer, event: TransferEvent, now: number): TransferStep {
   if (transfer.state === 'finished') return { transfer, effects: [] };
@@ -86,6 +88,12 @@ export function step(transfer: Transfer, event: TransferEvent, now: number): Tra
   const closed = close(moved.transfer, now);
   const report = closed.state === 'finished' ? [{ do: 'report' } as const] : [];
   return { transfer: closed, effects: [...moved.effects, ...report] };
+}
+
+/** How long nothing is tried yet, ms. */
+export function waitOf({ notBefore }: Transfer, now: number): number {
+  const left = notBefore - now;
+  return left > LONGEST_WAIT_MS ? 0 : Math.max(0, left);
 }
 
 function move(transfer: Transfer, event: TransferEvent, now: number): TransferStep {
@@ -120,7 +128,11 @@ function refuse(
   now: number,
 ): TransferStep {
   const effects: TransferEffect[] = transfer.refusalTold ? [] : [{ do: 'refuse', code, reason, waitMs }];
-  return { transfer: { ...transfer, refusalTold: true, notBefore: now + waitMs }, effects };
+  return { transfer: { ...transfer, refusalTold: true, notBefore: putOff(now, waitMs) }, effects };
+}
+
+function putOff(now: number, waitMs: number): number {
+  return now + Math.min(waitMs, LONGEST_WAIT_MS);
 }
 
 function fetched(transfer: Transfer, { bytes, fetches }: { bytes: number; fetches: number }): TransferStep {
@@ -141,7 +153,7 @@ function fetchFailed(
     ...transfer,
     wanBytes: transfer.wanBytes + bytes,
     fetches: transfer.fetches + 1,
-    notBefore: now + waitMs,
+    notBefore: putOff(now, waitMs),
   };
   if (!final) return unchanged(tried);
   const effects: TransferEffect[] = [{ do: 'refuse', code: reason, reason: 'it cannot be fetched', waitMs: 0 }];

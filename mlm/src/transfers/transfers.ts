@@ -15,7 +15,7 @@ import type { RoomyMailboxes } from '../mailbox-room.ts';
 import type { ArtifactStore } from './artifact-store.ts';
 import { newTransfer, offeredTo, offerOf } from './offers.ts';
 import { transferDrafts } from './transfer-drafts.ts';
-import { step, type Transfer, type TransferEvent } from './transfer-machine.ts';
+import { step, type Transfer, type TransferEvent, waitOf } from './transfer-machine.ts';
 import { upwardAnswers } from './upward-answers.ts';
 
 export interface TransfersOptions {
@@ -151,7 +151,7 @@ export class Transfers implements Component {
     for (let transfer = this.#transfers.get(id); transfer !== undefined; transfer = this.#transfers.get(id)) {
       if (this.#stopping.signal.aborted || transfer.state === 'finished') return;
       if (transfer.state === 'offered') return this.#offer(transfer);
-      const waitMs = transfer.notBefore - clock.now();
+      const waitMs = waitOf(transfer, clock.now());
       if (waitMs > 0) return this.#again(id, waitMs);
       const event = transfer.state === 'asking' ? await this.#ask(transfer) : await this.#fetch(transfer);
       if (event === undefined || !(await this.#apply(id, event))) return this.#again(id, COMMIT_WAIT_MS);

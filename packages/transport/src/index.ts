@@ -4,6 +4,7 @@ export * from './enrol.ts';
 export * from './envelope-exchange.ts';
 export * from './epoch-watch.ts';
 export * from './link-order.ts';
+export * from './ongoing.ts';
 export type { OutboundProxy } from './outbound-proxy.ts';
 export {
   type DeadLetterAnswer,
@@ -14,6 +15,7 @@ export {
 export { type Draft, written } from './outbox/draft.ts';
 export * from './outbox/heartbeat.ts';
 export * from './outbox/known-numbers.ts';
+export * from './outbox/notice-queue.ts';
 export * from './outbox/outbox.ts';
 export { receiptDrafts, tombstonesOf } from './outbox/receipts.ts';
 export { renewEpochIfRestored } from './outbox/renew-epoch.ts';

@@ -10,6 +10,7 @@ import {
 } from '@backhaul/envelope';
 import { type BackhaulError, type Clock, type Logger, type Random, toBackhaulError } from '@backhaul/runtime';
 import { joined } from './joined.ts';
+import { Ongoing } from './ongoing.ts';
 import type { Answer, ParentConnection } from './parent-connection.ts';
 import type { ParentPulse } from './parent-pulse.ts';
 import type { ParentSet } from './parent-set.ts';
@@ -26,6 +27,8 @@ const TOO_EARLY_MS = 200;
 /** A hello is a small thing: a parent that leaves it unanswered so long is not there. Doubled with each failure in a row. */
 const HELLO_MS = 4_000;
 const LONGEST_HELLO_MS = 30_000;
+/** No commit takes so long. */
+const RECEIVE_MS = 60_000;
 /** What a fresh owner says. */
 const NOTHING_YET: MailboxPlace = { epoch: '0', through: 0 };
 
@@ -57,10 +60,19 @@ export class Poller {
   readonly #places = new Map<ParentConnection, MailboxPlace>();
   /** parents that have refused something because our epoch is superseded */
   readonly #fenced = new Set<ParentConnection>();
+  readonly #receiving: Ongoing;
   #turn = new AbortController();
 
   constructor(options: PollerOptions) {
     this.#options = options;
+    this.#receiving = new Ongoing(options.clock);
+  }
+
+  /** wall ms since when something the parent sent is being taken, when that does not end: nothing else comes down meanwhile */
+  get stalledAt(): number | undefined {
+    const { clock } = this.#options;
+    const took = clock.monotonic() - (this.#receiving.oldest ?? clock.monotonic());
+    return took < RECEIVE_MS ? undefined : clock.now() - took;
   }
 
   /** The parent fences our epoch: the marks it tells in its next hello say why. */
@@ -150,7 +162,7 @@ export class Poller {
     const { downward, clock, logger, metrics } = this.#options;
     metrics.received.inc({}, raw.length);
     try {
-      await downward.receive(this.#readable(raw), place);
+      await this.#receiving.during(() => downward.receive(this.#readable(raw), place));
       this.#places.set(link, place);
     } catch (error) {
       logger.warn({ error }, 'what the parent sent could not be taken now; it is asked for again');

@@ -1,22 +1,25 @@
 import { type Clock, type Component, isoTime, type Logger, type Metrics, Repeating } from '@backhaul/runtime';
-import type { Heartbeat } from './outbox/heartbeat.ts';
+import type { NoticeQueue } from './outbox/notice-queue.ts';
 
 const LOOK_MS = 10_000;
 /** No commit takes so long, nor does any answer of a parent that is waited for. */
 const ACCEPT_MS = 60_000;
 
 export interface ProgressWatchOptions {
-  /** monotonic ms at which the oldest envelope that is not answered yet was taken up; absent: nothing is taken from below */
-  readonly oldestAccept?: () => number | undefined;
+  /** monotonic ms at which the oldest of what came in and is not answered yet was taken up */
+  readonly oldestAccept: () => number | undefined;
   /** wall ms since when the sender makes no progress; it begins anew by itself */
   readonly senderStalledAt: () => number | undefined;
-  readonly notify: Heartbeat['notify'];
+  /** wall ms since when what the parent sent is not taken */
+  readonly receiveStalledAt: () => number | undefined;
+  /** not waited for: the store may be what does not move */
+  readonly notify: (...notice: Parameters<NoticeQueue['say']>) => void;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
 }
 
-type Stall = 'accept' | 'sender';
+type Stall = 'accept' | 'sender' | 'receive';
 
 /** Notices that a stage of this component makes no progress: in the log, the figures, /readyz, and upward once each time. */
 export class ProgressWatch implements Component {
@@ -46,11 +49,12 @@ export class ProgressWatch implements Component {
   }
 
   async look(): Promise<void> {
-    await this.#see('accept', this.#acceptTrouble());
-    await this.#see('sender', this.#senderTrouble());
+    this.#see('accept', this.#acceptTrouble());
+    this.#see('sender', this.#senderTrouble());
+    this.#see('receive', this.#receiveTrouble());
   }
 
-  async #see(part: Stall, trouble: string | undefined): Promise<void> {
+  #see(part: Stall, trouble: string | undefined): void {
     const { logger, notify } = this.#options;
     const known = this.#known.has(part);
     if (trouble === undefined) {
@@ -61,18 +65,23 @@ export class ProgressWatch implements Component {
     if (known) return;
     this.#stalls.inc({ part });
     logger.error({ part, trouble }, 'a part of this component makes no progress');
-    await notify('sender-stalled', { severity: 'major', text: trouble, data: { part } });
+    notify('sender-stalled', { severity: 'major', text: trouble, data: { part } });
   }
 
   #acceptTrouble(): string | undefined {
     const { oldestAccept, clock } = this.#options;
-    const begun = oldestAccept?.();
+    const begun = oldestAccept();
     const took = begun === undefined ? 0 : clock.monotonic() - begun;
-    return took < ACCEPT_MS ? undefined : `an envelope has not been answered for more than ${ACCEPT_MS / 1000} s`;
+    return took < ACCEPT_MS ? undefined : `what came in has not been answered for more than ${ACCEPT_MS / 1000} s`;
   }
 
   #senderTrouble(): string | undefined {
     const at = this.#options.senderStalledAt();
     return at === undefined ? undefined : `nothing is sent although it could be, since ${isoTime(at)}`;
+  }
+
+  #receiveTrouble(): string | undefined {
+    const at = this.#options.receiveStalledAt();
+    return at === undefined ? undefined : `what the parent sent is not taken, since ${isoTime(at)}`;
   }
 }

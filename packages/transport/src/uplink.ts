@@ -65,6 +65,8 @@ export interface UplinkStatus extends LinkHealth {
   readonly backlog: number;
   /** wall ms since when the sender makes no progress although it could; absent while all is well */
   readonly stalledAt?: number;
+  /** wall ms since when what the parent sent is not taken; absent while all is well */
+  readonly receiveStalledAt?: number;
 }
 
 /** How long a parent may leave the question whether it is there unanswered: nothing is gained by leaving an only one. */
@@ -188,10 +190,12 @@ export class Uplink implements Component {
   status(): UplinkStatus {
     const parent = this.#parents.current().parent.id;
     const { stalledAt } = this.#watchdog;
+    const { stalledAt: receiveStalledAt } = this.#poller;
     return {
       ...this.#parents.health(),
       ...{ parent, backlog: this.#options.spool.depth().messages },
       ...(stalledAt === undefined ? {} : { stalledAt }),
+      ...(receiveStalledAt === undefined ? {} : { receiveStalledAt }),
     };
   }
 

@@ -197,6 +197,30 @@ describe('uplink', () => {
       expect(below.downward.received).to.deep.equal([messageId(1)]);
     });
 
+    it('says since when something is being taken that does not end', async () => {
+      const clock = new FakeClock();
+      await connect({ clock });
+      await until('greeted', () => below.uplink.status().connected);
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const { downward } = below;
+      const receive = downward.receive.bind(downward);
+      let since: number | undefined;
+      downward.receive = async (messages, mailbox) => {
+        since = clock.now();
+        await promise;
+        await receive(messages, mailbox);
+      };
+      above.handler.mailboxes.put(PROXY, downwardMessage(1));
+      await until('it is being taken', () => since !== undefined);
+      await clock.advance(59_000);
+      expect(below.uplink.status().receiveStalledAt).to.equal(undefined);
+      await clock.advance(1_000);
+      expect(below.uplink.status().receiveStalledAt).to.equal(since);
+      resolve();
+      await until('it is here', () => downward.received.length === 1);
+      await until('all is well again', () => below.uplink.status().receiveStalledAt === undefined);
+    });
+
     it('reads a mailbox of another epoch from its beginning', async () => {
       above.handler.mailboxes.put(PROXY, downwardMessage(1));
       await connect({ acknowledged: { epoch: 'lost', through: 9 } });

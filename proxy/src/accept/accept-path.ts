@@ -12,7 +12,7 @@ import {
 } from '@backhaul/envelope';
 import { BackhaulError, type Clock, toBackhaulError } from '@backhaul/runtime';
 import { commitChanges, type Store } from '@backhaul/spool';
-import { type Draft, type Outbox, type Placed, type StagedMessages, written } from '@backhaul/transport';
+import { type Draft, type Ongoing, type Outbox, type Placed, type StagedMessages, written } from '@backhaul/transport';
 import type { Directory } from '../directory/directory.ts';
 import type { InstanceRecord } from '../directory/directory-records.ts';
 import { readSubmission, type Submission, type SubmissionKind } from './submission.ts';
@@ -25,6 +25,8 @@ export interface AcceptContext {
   readonly outbox: Outbox;
   readonly store: Store;
   readonly clock: Clock;
+  /** what has come in and is not answered yet */
+  readonly accepting: Ongoing;
 }
 
 /** What becomes of one message: refused at some stage, or on its way to a place. */
@@ -61,11 +63,15 @@ export async function acceptMessages(
   if (values.length > LIMITS.messages)
     throw new BackhaulError('BH-E-LIMIT-MESSAGES', { detail: `${values.length} messages` });
   const batch: Batch = { kind, values, traceparent, slots: [], staged: undefined };
+  await context.accepting.during(() => goThrough(batch, context));
+  return { epoch: context.outbox.epoch, verdicts: batch.slots.map(verdictOf) };
+}
+
+async function goThrough(batch: Batch, context: AcceptContext): Promise<void> {
   for (const stage of ACCEPT_STAGES) {
     const waiting = stage(batch, context);
     if (waiting) await waiting;
   }
-  return { epoch: context.outbox.epoch, verdicts: batch.slots.map(verdictOf) };
 }
 
 function parse(batch: Batch): void {

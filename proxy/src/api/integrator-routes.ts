@@ -1,3 +1,4 @@
+import { BackhaulError } from '@backhaul/runtime';
 import { Router } from 'express';
 import type { AcceptContext } from '../accept/accept-path.ts';
 import type { Liveness } from '../directory/liveness.ts';
@@ -22,13 +23,21 @@ export interface IntegratorRoutesOptions {
   readonly stopping: AbortSignal;
 }
 
-/** Everything an integrator may ask, documented in docs/integrator-api.md. */
-const ROUTES = [registrationRoutes, messageRoutes, commandRoutes, noticeRoutes, statusRoute] as const;
+/** Everything an integrator may ask, documented in docs/integrator-api.md; past the door only while the store is open. */
+const ROUTES = [statusRoute, storeDoor, registrationRoutes, messageRoutes, commandRoutes, noticeRoutes] as const;
 
 export function integratorRoutes(options: IntegratorRoutesOptions): Router {
   const router = Router({ strict: true, caseSensitive: true });
   for (const add of ROUTES) add(router, options);
   return router;
+}
+
+/** What is known is being loaded again while the store is reopened: nobody is told then that something is unknown. */
+function storeDoor(router: Router, { accept: { store } }: IntegratorRoutesOptions): void {
+  router.use((_request, _response, next) => {
+    if (store.state !== 'open') throw new BackhaulError('BH-E-SPOOL-STOPPED');
+    next();
+  });
 }
 
 function statusRoute(router: Router, { status }: IntegratorRoutesOptions): void {

@@ -27,81 +27,87 @@ export interface Registration<T> {
  */
 export class Directory {
   readonly #options: DirectoryOptions;
-  readonly #integrators = new Map<string, IntegratorRecord>();
-  readonly #instances = new Map<string, InstanceRecord>();
-  readonly #integratorByName = new Map<string, string>();
-  readonly #instanceByManagementId = new Map<string, string>();
+  #known = noneKnown();
 
   constructor(options: DirectoryOptions) {
     this.#options = options;
   }
 
   async load(): Promise<void> {
-    for (const map of [this.#integrators, this.#instances, this.#integratorByName, this.#instanceByManagementId])
-      map.clear();
-    for await (const [, value] of this.#options.store.scan(INTEGRATORS)) this.#addIntegrator(decode(value));
-    for await (const [, value] of this.#options.store.scan(INSTANCES)) this.#addInstance(decode(value));
+    const known = noneKnown();
+    for await (const [, value] of this.#options.store.scan(INTEGRATORS)) addIntegrator(known, decode(value));
+    for await (const [, value] of this.#options.store.scan(INSTANCES)) addInstance(known, decode(value));
+    this.#known = known; // whole: who asks meanwhile is told what was known before
   }
 
   integrator(id: string): IntegratorRecord | undefined {
-    return this.#integrators.get(id);
+    return this.#known.integrators.get(id);
   }
 
   instance(id: string): InstanceRecord | undefined {
-    return this.#instances.get(id);
+    return this.#known.instances.get(id);
   }
 
   integrators(): readonly IntegratorRecord[] {
-    return [...this.#integrators.values()];
+    return [...this.#known.integrators.values()];
   }
 
   instances(): readonly InstanceRecord[] {
-    return [...this.#instances.values()];
+    return [...this.#known.instances.values()];
   }
 
   /** Throws BH-E-BUSY when too many have registered. */
   stageIntegrator(request: IntegratorRequest): Registration<IntegratorRecord> {
-    const known = this.#integrators.get(this.#integratorByName.get(nameKey(request)) ?? '');
-    if (known === undefined && this.#integrators.size >= this.#options.maxIntegrators)
+    const known = this.#known.integrators.get(this.#known.integratorByName.get(nameKey(request)) ?? '');
+    if (known === undefined && this.#known.integrators.size >= this.#options.maxIntegrators)
       throw tooMany('integrators', this.#options.maxIntegrators);
     const record = {
-      id: known?.id ?? this.#newId('i', this.#integrators.size),
+      id: known?.id ?? this.#newId('i', this.#known.integrators.size),
       ...request,
       registeredAt: known?.registeredAt ?? this.#options.clock.now(),
     };
-    return registration(record, known, INTEGRATORS, () => this.#addIntegrator(record));
+    return registration(record, known, INTEGRATORS, () => addIntegrator(this.#known, record));
   }
 
   /** Throws BH-E-NOT-FOUND for an unknown integrator, BH-E-BUSY when too many have registered. */
   stageInstance(request: InstanceRequest): Registration<InstanceRecord> {
-    if (!this.#integrators.has(request.integrator))
+    if (!this.#known.integrators.has(request.integrator))
       throw new BackhaulError('BH-E-NOT-FOUND', { detail: `integrator ${request.integrator}` });
-    const known = this.#instances.get(this.#instanceByManagementId.get(managementKey(request)) ?? '');
-    if (known === undefined && this.#instances.size >= this.#options.maxInstances)
+    const known = this.#known.instances.get(this.#known.instanceByManagementId.get(managementKey(request)) ?? '');
+    if (known === undefined && this.#known.instances.size >= this.#options.maxInstances)
       throw tooMany('support instances', this.#options.maxInstances);
     const record = {
-      id: known?.id ?? this.#newId('s', this.#instances.size),
+      id: known?.id ?? this.#newId('s', this.#known.instances.size),
       ...request,
       labels: request.labels ?? {},
       registeredAt: known?.registeredAt ?? this.#options.clock.now(),
     };
-    return registration(record, known, INSTANCES, () => this.#addInstance(record));
+    return registration(record, known, INSTANCES, () => addInstance(this.#known, record));
   }
 
   /** Records are never removed, so the number of them is the highest number given. */
   #newId(letter: 'i' | 's', given: number): string {
     return `${this.#options.self}.${letter}${given + 1}`;
   }
+}
 
-  #addIntegrator(record: IntegratorRecord): void {
-    this.#integrators.set(record.id, record);
-    this.#integratorByName.set(nameKey(record), record.id);
-  }
+const noneKnown = () => ({
+  integrators: new Map<string, IntegratorRecord>(),
+  instances: new Map<string, InstanceRecord>(),
+  integratorByName: new Map<string, string>(),
+  instanceByManagementId: new Map<string, string>(),
+});
 
-  #addInstance(record: InstanceRecord): void {
-    this.#instances.set(record.id, record);
-    this.#instanceByManagementId.set(managementKey(record), record.id);
-  }
+type Known = ReturnType<typeof noneKnown>;
+
+function addIntegrator({ integrators, integratorByName }: Known, record: IntegratorRecord): void {
+  integrators.set(record.id, record);
+  integratorByName.set(nameKey(record), record.id);
+}
+
+function addInstance({ instances, instanceByManagementId }: Known, record: InstanceRecord): void {
+  instances.set(record.id, record);
+  instanceByManagementId.set(managementKey(record), record.id);
 }
 
 function registration<T extends { id: string }>(

@@ -1,5 +1,5 @@
 import { BackhaulError, type Clock } from '@backhaul/runtime';
-import type { Change, Store } from '@backhaul/spool';
+import { type Change, type Store, stagedChange } from '@backhaul/spool';
 import type { Answer } from './command-handler.ts';
 
 const PREFIX = 'command/';
@@ -42,8 +42,10 @@ export interface FirstResult extends Answer {
 export class CommandBoard {
   readonly #store: Store;
   readonly #clock: Clock;
-  readonly #pending = new Map<string, PendingCommand>();
-  readonly #answered = new Map<string, FirstResult>();
+  #pending = new Map<string, PendingCommand>();
+  #answered = new Map<string, FirstResult>();
+  /** when each is past its time, monotonic ms: a clock that is set while it waits ends nothing [DESIGN §4.6] */
+  #deadlines = new Map<string, number>();
   readonly #handedOut = new Map<string, number>();
   readonly #waiting = new Set<() => void>();
 
@@ -53,17 +55,22 @@ export class CommandBoard {
   }
 
   async load(): Promise<void> {
-    this.#pending.clear();
-    this.#handedOut.clear();
-    this.#answered.clear();
+    const answered = new Map<string, FirstResult>();
+    const pending = new Map<string, PendingCommand>();
     for await (const [, value] of this.#store.scan(ANSWERED)) {
       const result = JSON.parse(Buffer.from(value).toString()) as FirstResult;
-      this.#answered.set(result.eventKey, result);
+      answered.set(result.eventKey, result);
     }
     for await (const [, value] of this.#store.scan(PREFIX)) {
       const command = JSON.parse(Buffer.from(value).toString()) as PendingCommand;
-      this.#pending.set(command.id, command);
+      pending.set(command.id, command);
     }
+    this.#answered = answered;
+    this.#pending = pending;
+    this.#deadlines = new Map(
+      [...pending].map(([id, command]) => [id, this.#deadlines.get(id) ?? this.#deadline(command)]),
+    );
+    this.#handedOut.clear();
   }
 
   get size(): number {
@@ -81,6 +88,7 @@ export class CommandBoard {
       ops: [{ type: 'put', key: `${PREFIX}${command.id}`, value: Buffer.from(JSON.stringify(command)) }],
       applied: () => {
         this.#pending.set(command.id, command);
+        this.#deadlines.set(command.id, this.#deadline(command));
         for (const wake of this.#waiting) wake();
       },
     };
@@ -104,36 +112,45 @@ export class CommandBoard {
     if (eventKey === undefined || this.#answered.has(eventKey)) return removed;
     const result = bounded({ ...answer, id, eventKey });
     const oldest = this.#answered.size < REMEMBERED ? undefined : this.#answered.values().next().value;
-    return {
-      ops: [
+    return stagedChange(
+      () => [
         ...removed.ops,
         { type: 'put', key: `${ANSWERED}${id}`, value: Buffer.from(JSON.stringify(result)) },
         ...(oldest === undefined ? [] : [{ type: 'del', key: `${ANSWERED}${oldest.id}` } as const]),
       ],
-      applied: () => {
+      () => {
         removed.applied();
         if (oldest !== undefined) this.#answered.delete(oldest.eventKey);
         this.#answered.set(eventKey, result);
       },
-    };
+    );
   }
 
   pending(id: string): PendingCommand | undefined {
     return this.#pending.get(id);
   }
 
-  /** From now on it is not handed out and cannot be answered again; should the commit fail, the load after it brings it back. */
+  /**
+   * Once submitted it is not handed out and cannot be answered again; should the commit fail, the load after it brings it back.
+   * A store that takes nothing is asked before that: then nothing has changed.
+   */
   stageRemove(id: string): Change {
-    this.#pending.delete(id);
-    return {
-      ops: [{ type: 'del', key: `${PREFIX}${id}` }],
-      applied: () => void this.#handedOut.delete(id),
-    };
+    return stagedChange(
+      () => {
+        this.#pending.delete(id);
+        return [{ type: 'del', key: `${PREFIX}${id}` }];
+      },
+      () => {
+        this.#handedOut.delete(id);
+        this.#deadlines.delete(id);
+      },
+    );
   }
 
   /** Those past their time. */
-  expired(now: number): readonly PendingCommand[] {
-    return [...this.#pending.values()].filter(({ expiresAt }) => expiresAt !== undefined && expiresAt <= now);
+  expired(): readonly PendingCommand[] {
+    const now = this.#clock.monotonic();
+    return [...this.#pending.values()].filter(({ id }) => (this.#deadlines.get(id) ?? Number.POSITIVE_INFINITY) <= now);
   }
 
   /** What an integrator has to do and was not told in the last minute; waits for it up to `waitMs`. */
@@ -150,6 +167,11 @@ export class CommandBoard {
   /** The answer that carried them did not get through: they may be handed out again at once. */
   giveBack(commands: readonly PendingCommand[]): void {
     for (const { id } of commands) this.#handedOut.delete(id);
+  }
+
+  #deadline({ expiresAt }: PendingCommand): number {
+    const left = expiresAt === undefined ? Number.POSITIVE_INFINITY : expiresAt - this.#clock.now();
+    return this.#clock.monotonic() + left;
   }
 
   #handOut(integrator: string): PendingCommand[] {

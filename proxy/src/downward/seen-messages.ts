@@ -13,7 +13,7 @@ export interface MailboxMark {
 /** What came down and was done: message ids and the place in the parent's mailbox, written in the commit of the effects [B3]. */
 export class SeenMessages {
   readonly #store: Store;
-  readonly #ids = new Set<string>();
+  #ids = new Set<string>();
   #mark: MailboxMark = { epoch: '0', through: 0 };
 
   constructor(store: Store) {
@@ -21,9 +21,10 @@ export class SeenMessages {
   }
 
   async load(): Promise<void> {
-    this.#ids.clear();
-    for await (const [key] of this.#store.scan(SEEN)) this.#ids.add(key.slice(SEEN.length));
+    const ids = new Set<string>();
+    for await (const [key] of this.#store.scan(SEEN)) ids.add(key.slice(SEEN.length));
     const stored = await this.#store.get(MARK);
+    this.#ids = ids;
     this.#mark =
       stored === undefined ? { epoch: '0', through: 0 } : (JSON.parse(Buffer.from(stored).toString()) as MailboxMark);
   }

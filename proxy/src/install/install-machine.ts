@@ -14,6 +14,8 @@ import { type BackhaulError, ERRORS, type ErrorCode } from '@backhaul/runtime';
 export const ATTEMPTS = 10;
 const FIRST_WAIT_MS = 2_000;
 const LONGEST_WAIT_MS = 300_000;
+/** Nothing is put off longer, whatever wait is told: a time further off was written by a clock that has been set back since. */
+const LONGEST_TOLD_MS = 900_000;
 /** Progress is told at these marks only. */
 const PERCENT_MARKS = [25, 50, 75] as const;
 
@@ -83,6 +85,12 @@ export function newInstall(offer: Offer, now: number): InstallStep {
   return { job, reports: [{ state: 'offered' }] };
 }
 
+/** How long nothing is tried yet, ms. */
+export function waitOf({ notBefore }: InstallJob, now: number): number {
+  const left = notBefore - now;
+  return left > LONGEST_TOLD_MS ? 0 : Math.max(0, left);
+}
+
 /** An event in a step where it means nothing changes nothing. */
 export function stepInstall(job: InstallJob, event: InstallEvent, now: number): InstallStep {
   if (job.step === 'ended') return { job, reports: [] };
@@ -149,7 +157,8 @@ function mayRepeat(job: InstallJob, error: BackhaulError): boolean {
 }
 
 function again(job: InstallJob, error: BackhaulError, attempts: number, now: number): InstallStep {
-  const waitMs = Math.max(error.retryAfterMs ?? 0, Math.min(FIRST_WAIT_MS * 2 ** (attempts - 1), LONGEST_WAIT_MS));
+  const told = Math.min(error.retryAfterMs ?? 0, LONGEST_TOLD_MS);
+  const waitMs = Math.max(told, Math.min(FIRST_WAIT_MS * 2 ** (attempts - 1), LONGEST_WAIT_MS));
   const wrongBytes = error.code === 'BH-E-BULK-HASH';
   const step = wrongBytes ? 'fetch' : job.step;
   return { job: { ...job, step, attempts, notBefore: now + waitMs, changedAt: now }, reports: [], discard: wrongBytes };

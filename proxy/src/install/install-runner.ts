@@ -4,6 +4,7 @@ import {
   BackhaulError,
   type Clock,
   type Component,
+  type ErrorCode,
   freeDiskBytes,
   type Logger,
   toBackhaulError,
@@ -18,6 +19,7 @@ import {
   newInstall,
   type Offer,
   stepInstall,
+  waitOf,
 } from './install-machine.ts';
 import { installMessages } from './install-messages.ts';
 import type { InstallerClient } from './installer-client.ts';
@@ -28,6 +30,11 @@ const REMEMBERED = 50;
 /** free disk that a fetch must leave */
 const RESERVE_BYTES = 64 * 1024 * 1024;
 const IDLE_MS = 60_000;
+/** Between attempts to write a step down that the store does not take, doubled each time. */
+const FIRST_KEEP_WAIT_MS = 1_000;
+const LONGEST_KEEP_WAIT_MS = 60_000;
+
+const STORE_TAKES_NOTHING: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['BH-E-SPOOL-FULL', 'BH-E-SPOOL-STOPPED']);
 
 export interface InstallRunnerOptions {
   readonly self: string;
@@ -50,11 +57,12 @@ export interface InstallRunnerOptions {
 /**
  * Carries out what the install machine says, one offer after the other: every transition is one commit of the job and the
  * messages that tell of it, so that what the provider was told is what is on disk here. Takes up unfinished jobs at its start.
+ * A step that was done and that the store does not take is not done again: it waits to be written down.
  */
 export class InstallRunner implements Component {
   readonly name = 'install-runner';
   readonly #options: InstallRunnerOptions;
-  readonly #jobs = new Map<string, InstallJob>();
+  #jobs = new Map<string, InstallJob>();
   #running: { stopping: AbortController; loop: Promise<void> } | undefined;
   #woken = new AbortController();
 
@@ -63,11 +71,13 @@ export class InstallRunner implements Component {
   }
 
   async load(): Promise<void> {
-    this.#jobs.clear();
+    const jobs = new Map<string, InstallJob>();
     for await (const [, value] of this.#options.store.scan(PREFIX)) {
       const job = JSON.parse(Buffer.from(value).toString()) as InstallJob;
-      this.#jobs.set(job.offer.id, job);
+      jobs.set(job.offer.id, job);
     }
+    this.#jobs = jobs;
+    this.wake(); // what is due after a reopening is not put off by a look before it
   }
 
   jobs(): readonly InstallJob[] {
@@ -104,11 +114,11 @@ export class InstallRunner implements Component {
       this.#woken = new AbortController();
       const now = this.#options.clock.now();
       const open = this.jobs().filter(({ step }) => step !== 'ended');
-      const due = open.find(({ notBefore }) => notBefore <= now);
+      const due = open.find((job) => waitOf(job, now) === 0);
       if (due !== undefined) await this.#advance(due, signal);
       else
         await this.#options.clock.sleep(
-          Math.min(IDLE_MS, ...open.map(({ notBefore }) => notBefore - now)),
+          Math.min(IDLE_MS, ...open.map((job) => waitOf(job, now))),
           AbortSignal.any([signal, this.#woken.signal]),
         );
     }
@@ -121,7 +131,8 @@ export class InstallRunner implements Component {
       if (signal.aborted) return; // taken up again at the next start
       const error = toBackhaulError(thrown);
       const { name, version } = job.offer;
-      this.#options.logger.warn(
+      const { clock, logger } = this.#options;
+      logger.warn(
         {
           push: job.offer.id,
           name,
@@ -133,7 +144,7 @@ export class InstallRunner implements Component {
         },
         'an install met trouble',
       );
-      await this.#apply(job.offer.id, { type: 'trouble', error }).catch(() => this.#options.clock.sleep(1_000, signal));
+      await this.#apply(job.offer.id, { type: 'trouble', error }, signal).catch(() => clock.sleep(1_000, signal));
     }
   }
 
@@ -149,7 +160,7 @@ export class InstallRunner implements Component {
   async #judge(offer: Offer, signal: AbortSignal): Promise<void> {
     const { manifest, signature, publicKey } = offer;
     await this.#installer().ask({ op: 'judge', manifest, signature, publicKey }, signal);
-    await this.#apply(offer.id, { type: 'allowed' });
+    await this.#apply(offer.id, { type: 'allowed' }, signal);
   }
 
   async #fetch({ id, sha256, size }: Offer, signal: AbortSignal): Promise<void> {
@@ -160,14 +171,14 @@ export class InstallRunner implements Component {
       await checkSpace(this.#options.artifactsDirectory, size);
       await this.#options.fetchArtifact(sha256, size, path, { signal });
     }
-    await this.#apply(id, { type: 'fetched' });
+    await this.#apply(id, { type: 'fetched' }, signal);
   }
 
   /** Progress is committed in the order in which it came, the outcome last. */
   async #install({ id, manifest, signature, publicKey, sha256 }: Offer, signal: AbortSignal): Promise<void> {
     let told: Promise<void> = Promise.resolve();
     const tell = (event: InstallEvent) => {
-      told = told.then(() => this.#apply(id, event));
+      told = told.then(() => this.#apply(id, event, signal));
       told.catch(() => {}); // looked at below, when the installer has ended
     };
     try {
@@ -187,14 +198,29 @@ export class InstallRunner implements Component {
     throw new BackhaulError('BH-E-POLICY-DENY', { detail: 'the installer is switched off here (installer.enabled)' });
   }
 
-  /** One transition: job and messages in one commit. */
-  async #apply(id: string, event: InstallEvent): Promise<void> {
+  /** One transition, written down as soon as the store takes it: a full spool or disk is no trouble of the install. */
+  async #apply(id: string, event: InstallEvent, signal: AbortSignal): Promise<void> {
+    const { clock, logger } = this.#options;
+    for (let waitMs = FIRST_KEEP_WAIT_MS; ; waitMs = Math.min(2 * waitMs, LONGEST_KEEP_WAIT_MS)) {
+      try {
+        return await this.#commit(id, event);
+      } catch (thrown) {
+        const { code, detail } = toBackhaulError(thrown);
+        if (signal.aborted || !STORE_TAKES_NOTHING.has(code)) throw thrown;
+        logger.warn({ push: id, event: event.type, code, detail, waitMs }, 'a step of an install cannot be kept now');
+        await clock.sleep(waitMs, signal);
+      }
+    }
+  }
+
+  /** Job and messages in one commit. */
+  async #commit(id: string, event: InstallEvent): Promise<void> {
     const { self, store, outbox, clock, metrics, logger } = this.#options;
     const before = this.#jobs.get(id);
     if (before === undefined) return;
     const step = stepInstall(before, event, clock.now());
     if (step.job === before) return;
-    const staged = outbox.stage(installMessages(step, self, clock.now()));
+    const staged = outbox.stage(installMessages(step, self, clock.now()), { receipts: true });
     await commitChanges(store, [this.#put(step.job), ...this.#forgetOld(), ...staged.changes]);
     for (const { state, code } of step.reports) {
       metrics.installs.inc({ state });

@@ -22,7 +22,7 @@ export class NoticeBoard {
   readonly #store: Store;
   readonly #clock: Clock;
   /** what is on disk, and nothing else: what is left over of stagings that overlap goes with the next one */
-  readonly #byIntegrator = new Map<string, readonly LateNotice[]>();
+  #byIntegrator = new Map<string, readonly LateNotice[]>();
   readonly #waiting = new Set<() => void>();
   #last = 0;
 
@@ -32,10 +32,12 @@ export class NoticeBoard {
   }
 
   async load(): Promise<void> {
-    this.#byIntegrator.clear();
+    const notices: LateNotice[] = [];
     for await (const [, value] of this.#store.scan(PREFIX)) {
-      this.#add(JSON.parse(Buffer.from(value).toString()) as LateNotice);
+      notices.push(JSON.parse(Buffer.from(value).toString()) as LateNotice);
     }
+    this.#byIntegrator = Map.groupBy(notices, ({ integrator }) => integrator);
+    this.#last = Math.max(this.#last, notices.at(-1)?.number ?? 0); // in the order of their numbers
   }
 
   get size(): number {

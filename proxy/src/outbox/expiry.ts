@@ -1,4 +1,4 @@
-import { type Clock, type Component, type Logger, Repeating } from '@backhaul/runtime';
+import { type Clock, type Component, type Logger, Repeating, SparingLog, toBackhaulError } from '@backhaul/runtime';
 import type { Spool } from '@backhaul/spool';
 import { commitChanges, type Store } from '@backhaul/spool';
 import type { Outbox } from '@backhaul/transport';
@@ -23,10 +23,12 @@ export class Expiry implements Component {
   readonly name = 'expiry';
   readonly #options: ExpiryOptions;
   readonly #repeating: Repeating;
+  readonly #troubles: SparingLog;
 
   constructor(options: ExpiryOptions) {
     this.#options = options;
     this.#repeating = new Repeating(options.clock, LOOK_MS, () => this.#look());
+    this.#troubles = new SparingLog(options.logger, options.clock);
   }
 
   async start(): Promise<void> {
@@ -38,11 +40,19 @@ export class Expiry implements Component {
   }
 
   async #look(): Promise<void> {
-    try {
-      await this.#expireCommands();
+    await this.#guarded(() => this.#expireCommands());
+    await this.#guarded(async () => {
       while ((await this.#expireMessages()) > 0 && this.#repeating.running);
+    });
+  }
+
+  /** What fails for one kind does not keep the other. */
+  async #guarded(action: () => Promise<void>): Promise<void> {
+    try {
+      await action();
     } catch (error) {
-      this.#options.logger.debug({ error }, 'what is past its time stays until the store takes changes again');
+      const { code } = toBackhaulError(error);
+      this.#troubles.log('warn', code, { error }, 'what is past its time stays until the store takes changes again');
     }
   }
 
@@ -56,8 +66,8 @@ export class Expiry implements Component {
   }
 
   async #expireCommands(): Promise<void> {
-    const { board, outbox, store, clock } = this.#options;
-    const expired = board.expired(clock.now());
+    const { board, outbox, store } = this.#options;
+    const expired = board.expired();
     if (expired.length === 0) return;
     const answer = { status: 'expired', code: 'BH-E-EXPIRED', text: 'no integrator answered in time' } as const;
     const drafts = expired.map((command) => answerDraft({ header: command }, answer));

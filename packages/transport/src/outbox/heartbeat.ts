@@ -43,6 +43,8 @@ export interface HeartbeatOptions {
 export interface Notice {
   readonly severity: Severity;
   readonly text: string;
+  /** wall ms; now when left out */
+  readonly occurredAt?: number;
   /** any JSON */
   readonly data?: unknown;
 }
@@ -80,9 +82,9 @@ export class Heartbeat implements Component {
     await this.#farewell();
   }
 
-  /** Says something that staff should know, now. Never throws: what cannot be kept is logged. */
-  async notify(id: NoticeId, notice: Notice): Promise<void> {
-    await this.#say(() => [this.#notice(id, notice)]);
+  /** Says something that staff should know, now. Never throws: what cannot be kept is logged, and the answer is false. */
+  notify(id: NoticeId, notice: Notice): Promise<boolean> {
+    return this.#say(() => [this.#notice(id, notice)]);
   }
 
   async #tick(): Promise<void> {
@@ -96,12 +98,14 @@ export class Heartbeat implements Component {
     while (connected() && spool.depth().messages > 0 && clock.monotonic() < until) await clock.sleep(FAREWELL_LOOK_MS);
   }
 
-  async #say(write: () => readonly Draft[]): Promise<void> {
+  async #say(write: () => readonly Draft[]): Promise<boolean> {
     const { outbox, store, logger } = this.#options;
     try {
       await commitChanges(store, outbox.stageAll(write(), [], { receipts: true }));
+      return true;
     } catch (error) {
       logger.warn({ error }, 'what is said upward could not be kept');
+      return false;
     }
   }
 
@@ -128,11 +132,11 @@ export class Heartbeat implements Component {
     return writeHoldings({ madeAt: clock.now(), own, ranges: ranges as Holdings['ranges'], truncated });
   }
 
-  #notice(eventId: NoticeId, { severity, text, data }: Notice): Draft {
+  #notice(eventId: NoticeId, { severity, text, occurredAt, data }: Notice): Draft {
     const { self, clock } = this.#options;
     const payload = data === undefined ? {} : { data: jsonElement(data) };
     const content: EventContent = {
-      ...{ type: 'event', eventId, severity, instance: self, occurredAt: clock.now(), text },
+      ...{ type: 'event', eventId, severity, instance: self, occurredAt: occurredAt ?? clock.now(), text },
       ...payload,
     };
     return { ...infrastructure('notice'), content };

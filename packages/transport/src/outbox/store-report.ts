@@ -38,19 +38,19 @@ export class StoreReport implements Component {
     return this.#looks.stop();
   }
 
-  /** Tells what was found since the last look. */
+  /** Tells what was found since what was told last; a notice that is not kept is told again at the next look. */
   async look(): Promise<void> {
     const { store, notify } = this.#options;
     const fresh = store.findings().slice(this.#told);
     if (fresh.length === 0) return;
-    this.#told += fresh.length;
     const gaps = fresh.filter(({ code }) => code === 'BH-E-SPOOL-GAP').length;
     const damaged = fresh.length - gaps;
-    await notify('store-findings', {
+    const kept = await notify('store-findings', {
       severity: 'major',
       text: `the store was found damaged: ${gaps} gaps, ${damaged} damaged places; service goes on`,
       data: { gaps, damaged, findings: fresh.slice(0, NAMED).map(named) },
     });
+    if (kept) this.#told += fresh.length;
   }
 }
 

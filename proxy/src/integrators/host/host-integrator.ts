@@ -77,7 +77,10 @@ export class HostIntegrator implements Component {
 
   #alarmCollectors(): Collector[] {
     const { loadLimit, storageLimit } = this.#options.options;
-    return [systemAlarmsCollector({ loadPerCpu: loadLimit }), storageAlarmsCollector({ usedFraction: storageLimit })];
+    return [
+      systemAlarmsCollector({ loadPerCpu: loadLimit }, this.#alarms),
+      storageAlarmsCollector({ usedFraction: storageLimit }),
+    ];
   }
 
   async #register(): Promise<void> {

@@ -1,3 +1,4 @@
+import type { ChangedAlarms } from '../changed-alarms.ts';
 import { firstLine, type HostSystem, reasonOf } from '../host-system.ts';
 import type { AlarmReport, Collector } from '../report.ts';
 
@@ -6,14 +7,16 @@ const MAX_UNITS = 50;
 const JOURNAL_WINDOW = '-1h';
 const JOURNAL_LINES = '1000';
 
-/** Failed units, errors in the journal, load above its limit. */
-export function systemAlarmsCollector(limits: { loadPerCpu: number }): Collector {
-  const failing = new Set<string>();
-  return async (host) => [...(await units(host, failing)), await journal(host), await load(host, limits.loadPerCpu)];
+/** Failed units, errors in the journal, load above its limit. `told`: what the proxy was told of them. */
+export function systemAlarmsCollector(
+  limits: { loadPerCpu: number },
+  told: Pick<ChangedAlarms, 'open'> = { open: () => [] },
+): Collector {
+  return async (host) => [...(await units(host, told)), await journal(host), await load(host, limits.loadPerCpu)];
 }
 
-/** One alarm for each failed unit, one clear for each that failed before; `clear` for all when none does. */
-async function units(host: HostSystem, failing: Set<string>): Promise<AlarmReport[]> {
+/** One alarm for each failed unit, one clear for each that was told as failed; `clear` for all when none does. */
+async function units(host: HostSystem, told: Pick<ChangedAlarms, 'open'>): Promise<AlarmReport[]> {
   const base = { kind: 'alarm', class: 'system-alarms', subclass: 'units' } as const;
   const failed = await failedUnits(host);
   if (typeof failed === 'string') {
@@ -37,19 +40,10 @@ async function units(host: HostSystem, failing: Set<string>): Promise<AlarmRepor
       text: `Unit ${unit} has failed`,
     }),
   );
-  const recovered = [...failing].filter((unit) => !failed.includes(unit));
+  const recovered = told.open(base).filter(({ location }) => location !== undefined && !failed.includes(location));
   const clear = recovered.map(
-    (unit): AlarmReport => ({
-      ...base,
-      alarmId: `unit:${unit}`,
-      severity: 'major',
-      state: 'clear',
-      location: unit,
-      text: `Unit ${unit} no longer fails`,
-    }),
+    (alarm): AlarmReport => ({ ...alarm, state: 'clear', text: `Unit ${alarm.location} no longer fails` }),
   );
-  failing.clear();
-  for (const unit of failed.slice(0, MAX_UNITS)) failing.add(unit);
   const summary: AlarmReport = {
     ...base,
     alarmId: 'units',

@@ -4,26 +4,30 @@ import { MemoryStore } from '@backhaul/spool';
 import { FakeClock, seededRandom } from '@backhaul/testkit';
 import type { UplinkStatus } from '@backhaul/transport';
 import { expect } from 'chai';
+import { acceptMessages } from '../src/accept/accept-path.ts';
 import { proxyConfig } from '../src/config.ts';
 import { type ProxyCore, proxyCore } from '../src/proxy-core.ts';
 import { PARENT, PROXY, TRUST_DOMAIN } from './support/test-parent.ts';
 
-describe('a sender of a proxy that makes no progress', () => {
+describe('a part of a proxy that makes no progress', () => {
   const clock = new FakeClock();
   const metrics = new Metrics('proxy');
   let stalledAt: number | undefined;
+  let receiveStalledAt: number | undefined;
+  let store: MemoryStore;
   let core: ProxyCore;
   let components: Parameters<typeof startAll>[0];
 
   beforeEach(async () => {
     const parents = [{ id: PARENT, url: 'http://127.0.0.1:9' }];
     const config = { dataDirectory: '/none', trustDomain: TRUST_DOMAIN, parents, installer: { enabled: false } };
-    const store = new MemoryStore();
+    [stalledAt, receiveStalledAt] = [undefined, undefined];
+    store = new MemoryStore();
     core = proxyCore({
       ...{ self: PROXY, config: proxyConfig.parse(config), store, clock, random: seededRandom(1), metrics },
       logger: silentLogger,
       fetchArtifact: () => Promise.reject(new Error('there is no network')),
-      uplink: () => ({ connected: true, parent: PARENT, backlog: 0, stalledAt }) as UplinkStatus,
+      uplink: () => ({ connected: true, parent: PARENT, backlog: 0, stalledAt, receiveStalledAt }) as UplinkStatus,
     });
     components = [store, core.state, ...core.timers];
     await startAll(components);
@@ -44,7 +48,7 @@ describe('a sender of a proxy that makes no progress', () => {
     }
   };
 
-  it('is told upward once, and again when it happens again', async () => {
+  it('a sender is told upward once, and again when it happens again', async () => {
     await clock.advance(20_000);
     expect(await notices()).not.to.include('sender-stalled');
     for (let time = 0; time < 2; time++) {
@@ -55,5 +59,34 @@ describe('a sender of a proxy that makes no progress', () => {
       await clock.advance(10_000);
     }
     expect(await metrics.text()).to.match(/backhaul_proxy_stalls_total\{part="sender"\} 2/);
+  });
+
+  it('what the parent sent and is not taken is told, too', async () => {
+    receiveStalledAt = clock.now();
+    await clock.advance(10_000);
+    expect(core.watch.trouble).to.match(/what the parent sent is not taken/);
+    expect(await notices()).to.include('sender-stalled');
+  });
+
+  it('a commit that hangs is noticed by what integrators sent, although nothing can be kept', async () => {
+    const { id: integrator } = await core.registrar.registerIntegrator({ name: 'a', platform: 'p', version: '1' });
+    const request = { integrator, platform: 'p', managementId: 'x', name: 'x', type: 'server' };
+    const { id: instance } = await core.registrar.registerInstance(request);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const commit = store.commit.bind(store);
+    store.commit = async (ops) => {
+      await promise;
+      await commit(ops);
+    };
+    const accepted = acceptMessages(core.accept, 'data', [{ instance, class: 'x-test', subclass: 's', data: 1 }]);
+    await clock.advance(50_000);
+    expect(core.watch.trouble).to.equal(undefined);
+    await clock.advance(20_000);
+    expect(core.watch.trouble).to.match(/has not been answered/);
+    resolve();
+    await accepted;
+    await clock.advance(20_000);
+    expect(core.watch.trouble).to.equal(undefined);
+    expect(await notices()).to.include('sender-stalled');
   });
 });
