@@ -15,8 +15,9 @@ import { RecordReader } from './record-reader.ts';
 import { SpoolContents } from './spool-contents.ts';
 import { SpoolTime } from './spool-time.ts';
 import { type Change, type Op, type Store, stagedChange } from './store.ts';
+import type { Stream } from './streams.ts';
 import { newestOfEachKey } from './supersede-index.ts';
-import { takeSlots } from './take-slots.ts';
+import { type Taking, takeSlots } from './take-slots.ts';
 import type {
   Claim,
   DeadLetter,
@@ -149,11 +150,15 @@ export class LaneQueue implements Spool {
     return Object.assign(change, { removed });
   }
 
-  /** One at a time inside: each takes what the one before it left. */
   claim(budget: { maxMessages: number; maxBytes: number }): Promise<Claim | undefined> {
-    const next = this.#claiming.then(() => this.#claimNext(budget));
-    this.#claiming = next.catch(() => undefined);
-    return next;
+    return this.#inTurn(() => this.#claimNext(budget));
+  }
+
+  claimOf(
+    isWanted: (of: Stream) => boolean,
+    budget: { maxMessages: number; maxBytes: number },
+  ): Promise<Claim | undefined> {
+    return this.#inTurn(() => this.#claimFirst(isWanted, budget));
   }
 
   settle(claim: Claim, settlements: readonly Settlement[]): { change: Change; removed: readonly Removed[] } {
@@ -289,20 +294,46 @@ export class LaneQueue implements Spool {
     return depart(slots, fromFlight, this.#cache, (slot) => this.#contents.leave(slot));
   }
 
+  /** One claim at a time: each takes what the one before it left. */
+  #inTurn(take: () => Promise<Claim | undefined>): Promise<Claim | undefined> {
+    const next = this.#claiming.then(take);
+    this.#claiming = next.catch(() => undefined);
+    return next;
+  }
+
+  async #claimFirst(
+    isWanted: (of: Stream) => boolean,
+    budget: { maxMessages: number; maxBytes: number },
+  ): Promise<Claim | undefined> {
+    const { lanes, streams } = this.#contents;
+    const wanted = streams.matching(isWanted);
+    if (wanted.size === 0) return undefined;
+    const now = this.#time.now();
+    for (const lane of lanes) {
+      const claim = await this.#take(lane, { budget, now, isWanted: (stream) => wanted.has(stream) });
+      if (claim !== undefined) return claim;
+    }
+    return undefined;
+  }
+
   async #claimNext(budget: { maxMessages: number; maxBytes: number }): Promise<Claim | undefined> {
-    const generation = this.#generation;
     const now = this.#time.now();
     const { lanes } = this.#contents;
     const due = lanes.filter((lane) => lane.isClaimable(now)).map(({ lane }) => lane);
     for (const number of this.#drain.order(due)) {
-      const lane = lanes[number]!;
-      const slots = await takeSlots(lane, budget, now, (record) => this.#reader.read(lane, record));
-      if (generation !== this.#generation) return undefined;
-      if (slots.length === 0) continue;
+      const claim = await this.#take(lanes[number]!, { budget, now });
+      if (claim === undefined) continue;
       this.#drain.served(number, due);
-      return this.#open(lane, slots);
+      return claim;
     }
     return undefined;
+  }
+
+  /** Nothing when everything was loaded again meanwhile. */
+  async #take(lane: LaneState, how: Omit<Taking, 'read'>): Promise<Claim | undefined> {
+    const generation = this.#generation;
+    const slots = await takeSlots(lane, { ...how, read: (record) => this.#reader.read(lane, record) });
+    return slots.length === 0 || generation !== this.#generation ? undefined : this.#open(lane, slots);
   }
 
   /** Times are given out as the wall clock says now. */

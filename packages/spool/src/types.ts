@@ -119,6 +119,14 @@ export interface Spool {
   /** Lanes 0 to 3 strictly first, then the others by lane and age; within a lane by place [S3]. Undefined when nothing may be sent now. */
   claim(budget: { maxMessages: number; maxBytes: number }): Promise<Claim | undefined>;
   /**
+   * What is held of some sources and epochs, whatever it waits for, unless it is in flight or past its time: to give it another
+   * place. Nothing else is touched, nor read.
+   */
+  claimOf(
+    isWanted: (of: Pick<SpoolEntry, 'source' | 'epoch'>) => boolean,
+    budget: { maxMessages: number; maxBytes: number },
+  ): Promise<Claim | undefined>;
+  /**
    * One settlement per entry of the claim, in order. What is removed without delivery is returned for its receipts. The claim ends
    * with the submission of the change: whoever could not commit it calls `release`, which does nothing to a claim that has ended.
    */

@@ -123,6 +123,28 @@ export function spoolContract(name: string, makeSubject: (limits?: SpoolLimits) 
       expect(ids(await subject.spool.claim(ALL))).to.deep.equal(idsOf(entries));
     });
 
+    it('claims what is of one source and epoch, of all lanes, even what waits; and leaves the others alone', async () => {
+      const mine = { source: 'c0000test.m1', epoch: '00000000000000e2' };
+      const others = sampleEntries(2);
+      const own = [sampleEntry({ ...mine, lane: 2 }), ...sampleEntries(2, mine)];
+      await put(own[0]!, others[0]!, own[1]!, others[1]!, own[2]!, sampleEntry({ ...mine, expiresAt: 1_000 }));
+      const isMine = ({ source, epoch }: { source: string; epoch: string }) =>
+        source === mine.source && epoch === mine.epoch;
+      const urgent = await subject.spool.claim(ALL);
+      expect(await subject.spool.claimOf(() => false, ALL)).to.equal(undefined);
+      expect(
+        ids(await subject.spool.claimOf(isMine, { ...ALL, maxMessages: 1 })),
+        'not what is in flight',
+      ).to.deep.equal([own[1]!.id]);
+      subject.spool.release(urgent!, 9_000);
+      const waiting = await subject.spool.claimOf(isMine, ALL);
+      expect(ids(waiting)).to.deep.equal([own[0]!.id]);
+      await settle(waiting!, accepted);
+      expect(ids(await subject.spool.claimOf(isMine, ALL))).to.deep.equal([own[2]!.id]);
+      expect(await subject.spool.claimOf(isMine, ALL)).to.equal(undefined);
+      expect(ids(await subject.spool.claim(ALL))).to.deep.equal(idsOf(others));
+    });
+
     it('settles every entry by its own verdict', async () => {
       const [a, b, c] = sampleEntries(3) as [SpoolEntry, SpoolEntry, SpoolEntry];
       await put(a, b, c);

@@ -6,8 +6,6 @@ import type { Outbox } from './outbox.ts';
 import { inOrder } from './receipts.ts';
 
 const BATCH = { maxMessages: 256, maxBytes: 4 * 1024 * 1024 };
-/** What others made waits so long while this component's own messages are numbered anew. */
-const PAUSE_MS = 5_000;
 /** What a receipt says of a number whose message has one of the next epoch. */
 const NEW_EPOCH_RULE = 'new-epoch';
 
@@ -56,40 +54,36 @@ function reasonToRenew({ self, numbering, known }: NewEpochOptions, marks: reado
   return isKnown && newest !== undefined && newest !== epoch ? { newest } : undefined;
 }
 
+/** What others made is left alone: it may be sent meanwhile, and there may be very much of it. */
 async function renumberOwn(options: NewEpochOptions): Promise<number> {
-  const { self, numbering, spool, clock } = options;
-  const notBefore = clock.now() + PAUSE_MS;
-  const isOld = (entry: SpoolEntry): boolean => entry.source === self && entry.epoch !== numbering.epoch;
+  const { self, numbering, spool } = options;
+  const isOld = ({ source, epoch }: Pick<SpoolEntry, 'source' | 'epoch'>): boolean =>
+    source === self && epoch !== numbering.epoch;
   let renumbered = 0;
-  for (let claim = await spool.claim(BATCH); claim !== undefined; claim = await spool.claim(BATCH)) {
-    if (claim.entries.some(isOld)) renumbered += await renumberClaim(options, claim, isOld, notBefore);
-    else spool.release(claim, notBefore);
+  for (;;) {
+    const claim = await spool.claimOf(isOld, BATCH);
+    if (claim === undefined) return renumbered;
+    await renumberClaim(options, claim);
+    renumbered += claim.entries.length;
   }
-  return renumbered;
 }
 
 /** An entry leaves with its old number in the commit that puts it back with its new one, and tells of the old one. */
-async function renumberClaim(
-  { numbering, spool, store, outbox }: NewEpochOptions,
-  claim: Claim,
-  isOld: (entry: SpoolEntry) => boolean,
-  notBefore: number,
-): Promise<number> {
-  const old = claim.entries.filter(isOld);
-  const { first, change } = numbering.stage(claim.lane, old.length);
-  const renewed = old.map((entry, i) => withPlace(entry, numbering.epoch, first + i));
-  const settlements = claim.entries.map((entry) =>
-    isOld(entry) ? ({ outcome: 'accepted' } as const) : ({ outcome: 'retry', notBefore } as const),
-  );
+async function renumberClaim({ numbering, spool, store, outbox }: NewEpochOptions, claim: Claim): Promise<void> {
+  const { lane, entries } = claim;
   try {
-    const settled = spool.settle(claim, settlements);
+    const { first, change } = numbering.stage(lane, entries.length);
+    const renewed = entries.map((entry, i) => withPlace(entry, numbering.epoch, first + i));
+    const settled = spool.settle(
+      claim,
+      entries.map(() => ({ outcome: 'accepted' }) as const),
+    );
     const placed = spool.stage(renewed, { inPlace: true });
-    await commitChanges(store, [change, settled.change, placed, outbox.account(inOrder(old.map(leftPlace)))]);
+    await commitChanges(store, [change, settled.change, placed, outbox.account(inOrder(entries.map(leftPlace)))]);
   } catch (error) {
     spool.release(claim);
     throw error;
   }
-  return old.length;
 }
 
 function leftPlace({ source, epoch, lane, sequence }: SpoolEntry): Tombstone {
