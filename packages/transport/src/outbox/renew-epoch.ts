@@ -1,10 +1,20 @@
 import { type Lane, type Mark, readHeader, type Tombstone, writeHeader } from '@backhaul/envelope';
 import type { Clock, Logger } from '@backhaul/runtime';
-import { type Claim, commitChanges, type Numbering, type Spool, type SpoolEntry, type Store } from '@backhaul/spool';
+import {
+  type Claim,
+  commitChanges,
+  type HoldingsRange,
+  type Numbering,
+  type Spool,
+  type SpoolEntry,
+  type Store,
+} from '@backhaul/spool';
 import type { KnownNumbers } from './known-numbers.ts';
 import type { Outbox } from './outbox.ts';
 import { inOrder } from './receipts.ts';
 
+/** More than a spool has in practice; beyond it what is told is coarser, then left out. */
+const MAX_RANGES = 100_000;
 const BATCH = { maxMessages: 256, maxBytes: 4 * 1024 * 1024 };
 /** What a receipt says of a number whose message has one of the next epoch. */
 const NEW_EPOCH_RULE = 'new-epoch';
@@ -25,7 +35,7 @@ export interface NewEpochOptions {
  * here: those numbers were used for other messages. Or an epoch has appeared after this one: a copy has taken
  * over, and what says this epoch is fenced. Or the parent has `fenced` something of ours already. A new epoch begins, and what
  * this component made itself and still waits gets numbers of it (with its own id: what the parent had already is known again by
- * that); so does what waits under an earlier epoch because a crash came between. Of the old numbers a receipt says so: something
+ * that); so does what waits under an earlier epoch with numbers that the parent has seen, because a crash came between. Of the old numbers a receipt says so: something
  * above them may have arrived, and they will not. Called before anything is sent.
  */
 export async function renewEpochIfRestored(
@@ -35,7 +45,7 @@ export async function renewEpochIfRestored(
 ): Promise<boolean> {
   const { numbering, store, logger } = options;
   const reason = reasonToRenew(options, marks) ?? (fenced ? { fenced } : undefined);
-  if (reason === undefined) return false;
+  if (reason === undefined) return finishRenewal(options, marks);
   const { epoch: superseded } = numbering;
   await commitChanges(store, [numbering.renew()]);
   const renumbered = await renumberOwn(options);
@@ -52,6 +62,18 @@ function reasonToRenew({ self, numbering, known }: NewEpochOptions, marks: reado
   const newest = own.find((mark) => mark.newest === true)?.epoch;
   const isKnown = own.some((mark) => mark.epoch === epoch);
   return isKnown && newest !== undefined && newest !== epoch ? { newest } : undefined;
+}
+
+/** A crash came between a new epoch and its numbers: under the old ones the parent would take the rest for what it has. */
+async function finishRenewal(options: NewEpochOptions, marks: readonly Mark[]): Promise<boolean> {
+  const { self, numbering, spool, logger } = options;
+  const isUsed = ({ epoch, lane, from }: HoldingsRange): boolean =>
+    marks.some((mark) => mark.source === self && mark.epoch === epoch && mark.lane === lane && mark.through >= from);
+  const { ranges } = spool.holdings(MAX_RANGES);
+  if (!ranges.some((range) => range.source === self && range.epoch !== numbering.epoch && isUsed(range))) return false;
+  const renumbered = await renumberOwn(options);
+  logger.error({ epoch: numbering.epoch, renumbered }, 'what waited under numbers that were used has new ones');
+  return true;
 }
 
 /** What others made is left alone: it may be sent meanwhile, and there may be very much of it. */
