@@ -231,6 +231,19 @@ describe('back-channel', () => {
     expect((await reached())[P2]).to.deep.equal([]);
   });
 
+  it('a clock that is wrong at a start ends nothing that waits for the children, once the parent has told the time', async () => {
+    await begin();
+    const sent = toComponent(P1, { timeToLive: 3_600_000 });
+    await mlm.receive([sent]);
+    const right = mlm.clock.now();
+    mlm.clock.jump(365 * 86_400_000);
+    await mlm.crash();
+    mlm.core.upward.onParentTime(right + 60_000);
+    await mlm.clock.advance(61_000);
+    await mlm.core.housekeeping.look();
+    expect(ids(await mlm.mailbox(P1))).to.deep.equal([sent.header.id]);
+  });
+
   it('a full mailbox of one child keeps nothing from the others', async () => {
     await begin({ config: { mailboxes: { quotaMessages: 1, quotaBytes: 1e6 } } });
     await mlm.receive([toComponent(P1)], 1);
