@@ -97,8 +97,7 @@ export class LaneQueue implements Spool {
 
   async load(): Promise<LoadReport> {
     if (this.#generation === 0) this.#store.onReopened(async () => void (await this.load()));
-    this.#generation += 1;
-    this.#claims.clear();
+    this.#voidClaims();
     this.#cache.clear();
     this.#retries = new ExpiryHeap();
     const known = this.#store.findings().length;
@@ -107,6 +106,7 @@ export class LaneQueue implements Spool {
     for (const lane of contents.lanes) await loadLane(this.#store, lane, contents, report);
     await this.#deadLetters.load();
     await this.#loadTime(contents.lanes);
+    this.#voidClaims(); // those too that were made of the old contents meanwhile
     this.#contents = contents;
     const damaged = this.#store
       .findings()
@@ -280,6 +280,12 @@ export class LaneQueue implements Spool {
 
   removeDeadLetter(number: number): Change {
     return stagedChange(() => this.#deadLetters.removeOps(number));
+  }
+
+  /** They speak of what memory knew before a load. */
+  #voidClaims(): void {
+    this.#generation += 1;
+    this.#claims.clear();
   }
 
   /** Of the records that are read; one that cannot be read any more has nothing to leave. */
