@@ -28,8 +28,10 @@ import type {
   Spool,
   SpoolDepth,
   SpoolEntry,
+  SpoolUnderWay,
   StagedEntries,
 } from './types.ts';
+import { UnderWaySince } from './under-way-since.ts';
 import { Waiters } from './waiters.ts';
 
 /** Bytes of records kept in memory, whatever the backlog. */
@@ -76,6 +78,8 @@ export class LaneQueue implements Spool {
   readonly #time: SpoolTime;
   readonly #drain = new DrainOrder();
   readonly #claims = new Map<Claim, readonly Slot[]>();
+  readonly #claimed = new UnderWaySince();
+  readonly #submitted = new UnderWaySince();
   #contents: SpoolContents;
   #retries = new ExpiryHeap<undefined>();
   #claiming: Promise<unknown> = Promise.resolve();
@@ -137,7 +141,7 @@ export class LaneQueue implements Spool {
       contents.enter(placed);
       return [...before, ...placed.flatMap(({ ops }) => ops)];
     };
-    const change = stagedChange(submit, () => {
+    const change = this.#watched(submit, () => {
       leaving.applied();
       for (const { lane, record } of placed) lane.show(record);
       this.#waiters.wake();
@@ -184,8 +188,9 @@ export class LaneQueue implements Spool {
         ...final.flatMap((r) => this.#deadLetters.addOps(r.slot.entry, r.code, r.detail, at)),
       ];
     };
-    const change = stagedChange(submit, () => {
+    const change = this.#watched(submit, () => {
       if (!isEnded) return;
+      this.#claimed.end(claim);
       leaving.applied();
       for (const { slot, settlement } of told)
         if (settlement.outcome === 'retry') this.#free(slot, settlement.notBefore);
@@ -196,7 +201,7 @@ export class LaneQueue implements Spool {
 
   release(claim: Claim, notBefore?: number): void {
     for (const slot of this.#claims.get(claim) ?? []) this.#free(slot, notBefore);
-    this.#claims.delete(claim);
+    if (this.#claims.delete(claim)) this.#claimed.end(claim); // not one that is being settled
     this.#waiters.wake();
   }
 
@@ -210,7 +215,12 @@ export class LaneQueue implements Spool {
       places.push(...found.map((place) => ({ lane, ...place })));
     }
     const slots = this.#read(places);
-    return { change: this.#depart(slots, false), removed: slots.map((slot) => removal(slot, 'expired')) };
+    const leaving = this.#depart(slots, false);
+    const change = this.#watched(
+      () => leaving.ops,
+      () => leaving.applied(),
+    );
+    return { change, removed: slots.map((slot) => removal(slot, 'expired')) };
   }
 
   depth(): SpoolDepth {
@@ -231,6 +241,10 @@ export class LaneQueue implements Spool {
       deadLetters: this.#deadLetters.count,
       deadLettersDiscarded: this.#deadLetters.discarded,
     };
+  }
+
+  underWay(): SpoolUnderWay {
+    return { claimedSince: this.#claimed.oldest, unwrittenSince: this.#submitted.oldest };
   }
 
   usage(via: string): { messages: number; bytes: number } {
@@ -282,10 +296,28 @@ export class LaneQueue implements Spool {
     return stagedChange(() => this.#deadLetters.removeOps(number));
   }
 
-  /** They speak of what memory knew before a load. */
+  /** They speak of what memory knew before a load, as does what was submitted. */
   #voidClaims(): void {
     this.#generation += 1;
     this.#claims.clear();
+    this.#claimed.clear();
+    this.#submitted.clear();
+  }
+
+  /** Noted from its submission until it is on disk. */
+  #watched(submit: () => readonly Op[], applied: () => void): Change {
+    const change = stagedChange(
+      () => {
+        const ops = submit();
+        if (ops.length > 0) this.#submitted.begin(change, this.#clock.monotonic());
+        return ops;
+      },
+      () => {
+        this.#submitted.end(change);
+        applied();
+      },
+    );
+    return change;
   }
 
   /** Of the records that are read; one that cannot be read any more has nothing to leave. */
@@ -352,6 +384,7 @@ export class LaneQueue implements Spool {
     const entries = slots.map(({ entry }) => entry);
     const claim = { lane: lane.lane, entries, bytes: entries.reduce((sum, entry) => sum + entryBytes(entry), 0) };
     this.#claims.set(claim, slots);
+    this.#claimed.begin(claim, this.#clock.monotonic());
     return claim;
   }
 

@@ -67,6 +67,14 @@ export interface SpoolDepth {
   readonly deadLettersDiscarded: number;
 }
 
+/** Since when the oldest of each is under way, monotonic ms; undefined when nothing is. */
+export interface SpoolUnderWay {
+  /** claims that have not ended; one that is settled ends when that is on disk */
+  readonly claimedSince: number | undefined;
+  /** what was submitted and is not on disk */
+  readonly unwrittenSince: number | undefined;
+}
+
 export interface LoadReport {
   readonly records: number;
   readonly messages: number;
@@ -136,6 +144,8 @@ export interface Spool {
   /** What is past its time and not in flight, up to about a thousand at a time; call again while it removes some. */
   expire(now: number): { change: Change; removed: readonly Removed[] };
   depth(): SpoolDepth;
+  /** For a watchdog: what is under way for too long was forgotten by somebody, and comes back when everything is loaded again. */
+  underWay(): SpoolUnderWay;
   /** What came through one direct child. */
   usage(via: string): { readonly messages: number; readonly bytes: number };
   /** Sequences of the entries that an entry of this source, lane and key would replace now. */

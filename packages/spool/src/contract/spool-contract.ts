@@ -145,6 +145,26 @@ export function spoolContract(name: string, makeSubject: (limits?: SpoolLimits) 
       expect(ids(await subject.spool.claim(ALL))).to.deep.equal(idsOf(others));
     });
 
+    it('tells since when the oldest claim is open, until its settlement is on disk, and the oldest submission unwritten', async () => {
+      const { spool } = subject;
+      const nothing = { claimedSince: undefined, unwrittenSince: undefined };
+      const writing = put(...sampleEntries(3));
+      expect(spool.underWay()).to.deep.equal({ ...nothing, unwrittenSince: 1_000 });
+      await writing;
+      expect(spool.underWay()).to.deep.equal(nothing);
+      const first = await spool.claim({ ...ALL, maxMessages: 1 });
+      subject.setNow(2_000);
+      const later = (await spool.claim(ALL))!;
+      expect(spool.underWay()).to.deep.equal({ ...nothing, claimedSince: 1_000 });
+      spool.release(first!);
+      expect(spool.underWay()).to.deep.equal({ ...nothing, claimedSince: 2_000 });
+      subject.setNow(3_000);
+      const settling = settle(later, accepted);
+      expect(spool.underWay()).to.deep.equal({ claimedSince: 2_000, unwrittenSince: 3_000 });
+      await settling;
+      expect(spool.underWay()).to.deep.equal(nothing);
+    });
+
     it('settles every entry by its own verdict', async () => {
       const [a, b, c] = sampleEntries(3) as [SpoolEntry, SpoolEntry, SpoolEntry];
       await put(a, b, c);
