@@ -206,6 +206,18 @@ describe('back-channel', () => {
     expect(jsonOf(configuration?.data)).to.have.property('dataDirectory');
   });
 
+  it('an answer that is too large for a message is told so, and holds up nothing', async () => {
+    const components = Array.from({ length: 12_000 }, (_, n) => component(`${CUSTOMER}.p${n + 1}`));
+    await begin({ membership: membership(1, { components, groups: {} }) });
+    const [large, other] = [toComponent(MLM, { subclass: 'get-status' }), toComponent(MLM)];
+    await mlm.receive([large, other]);
+    const answers = responses(await mlm.forwarded());
+    expect(answers.map(({ status, code }) => [status, code])).to.deep.equal([
+      ['failed', 'BH-E-LIMIT-BODY'],
+      ['done', undefined],
+    ]);
+  });
+
   it('a message that has passed here, or is past its time, is answered and goes nowhere', async () => {
     await begin();
     const looped = toComponent(P1, { routing: [{ id: MLM, in: 1, out: 2 }] });
