@@ -11,6 +11,7 @@ import { BackChannel } from './back-channel/back-channel.ts';
 import { DownMarks } from './back-channel/down-marks.ts';
 import { LateRejections } from './back-channel/late-rejections.ts';
 import { childShare, customerShare, type MlmConfig } from './config.ts';
+import { CloneNotices } from './forward/clone-notices.ts';
 import type { Relay } from './forward/custody.ts';
 import { ForwardMetrics } from './forward/forward-metrics.ts';
 import { PoisonCounts } from './forward/poison.ts';
@@ -100,7 +101,7 @@ export function mlmCore(around: MlmSurroundings) {
   const forward = {
     ...{ self, clock, store, spool, seen, epochs, membership, modules, aggregation, own, transfers, logger },
     ...{ rejections, custody: config.custody, relay: around.relay, relayShares },
-    ...{ poison: new PoisonCounts(), metrics: counts },
+    ...{ poison: new PoisonCounts(), cloneNotices: new CloneNotices(), metrics: counts },
     troubles: new SparingLog(logger, clock),
   };
   const handler = new MlmHandler({ forward, mailboxes, seen, transfers, windows, clock });
