@@ -4,13 +4,14 @@ import { parseComponentId } from '@backhaul/identity';
 import { loadModules, ModuleChain } from '@backhaul/modules';
 import { type Clock, type Logger, type Metrics, type Random, SparingLog } from '@backhaul/runtime';
 import { LaneQueue, LevelMailboxes, type Removed, SeenIntervals, SequenceCounter, type Store } from '@backhaul/spool';
-import { EpochWatch, Outbox } from '@backhaul/transport';
+import { EpochWatch, Outbox, type UplinkOptions } from '@backhaul/transport';
 import { Aggregation } from './aggregation/aggregation.ts';
 import { AggregationWindows } from './aggregation/windows.ts';
 import { BackChannel } from './back-channel/back-channel.ts';
 import { DownMarks } from './back-channel/down-marks.ts';
 import { LateRejections } from './back-channel/late-rejections.ts';
 import { childShare, customerShare, type MlmConfig } from './config.ts';
+import { CloneNotices } from './forward/clone-notices.ts';
 import type { Relay } from './forward/custody.ts';
 import { ForwardMetrics } from './forward/forward-metrics.ts';
 import { PoisonCounts } from './forward/poison.ts';
@@ -100,7 +101,7 @@ export function mlmCore(around: MlmSurroundings) {
   const forward = {
     ...{ self, clock, store, spool, seen, epochs, membership, modules, aggregation, own, transfers, logger },
     ...{ rejections, custody: config.custody, relay: around.relay, relayShares },
-    ...{ poison: new PoisonCounts(), metrics: counts },
+    ...{ poison: new PoisonCounts(), cloneNotices: new CloneNotices(), metrics: counts },
     troubles: new SparingLog(logger, clock),
   };
   const handler = new MlmHandler({ forward, mailboxes, seen, transfers, windows, clock });
@@ -112,9 +113,13 @@ export function mlmCore(around: MlmSurroundings) {
   const downward = new BackChannel({ ...parts, description });
   const housekeeping = new Housekeeping(parts);
   const state = new MlmState({ ...parts, dataDirectory: config.dataDirectory, numbering, saidDown, seen, aggregation });
+  /** What the uplink tells besides what it tells the spool: the mailboxes have a time of their own. */
+  const upward: Required<Pick<UplinkOptions, 'onParentTime'>> = {
+    onParentTime: (now) => mailboxes.noteParentTime(now),
+  };
   registerGauges(metrics, { epochs, store, spool, mailboxes, membership, aggregation, modules, clock });
   return {
     ...{ spool, numbering, seen, mailboxes, own, membership, marks, aggregation, modules },
-    ...{ transfers, windows, handler, downward, housekeeping, state, status },
+    ...{ transfers, windows, handler, downward, upward, housekeeping, state, status },
   };
 }

@@ -111,13 +111,14 @@ const TWICE = {
 
 function makeUplink({ config, clock, random, logger, self, metrics, store }: Common, core: MlmCore): Uplink {
   const { id } = self.identity;
-  const { spool, numbering, own, downward } = core;
+  const { spool, numbering, own, downward, upward } = core;
   const known = new KnownNumbers({ self: id, numbering });
   const renewing = { self: id, numbering, known, spool, outbox: own, store, clock, logger };
   return new Uplink({
     ...{ self: self.identity, parents: config.parents, tls: uplinkTls(self, config), store, spool, downward, known },
     ...{ outboundProxy: config.outboundProxy, ...config.uplink },
     ...{ clock, random, logger, metrics },
+    ...upward,
     onRemoved: (removed: readonly Removed[]) => own.receipts(removed),
     onMarks: async (marks, how) => {
       await renewEpochIfRestored(renewing, marks, how);

@@ -206,6 +206,18 @@ describe('back-channel', () => {
     expect(jsonOf(configuration?.data)).to.have.property('dataDirectory');
   });
 
+  it('an answer that is too large for a message is told so, and holds up nothing', async () => {
+    const components = Array.from({ length: 12_000 }, (_, n) => component(`${CUSTOMER}.p${n + 1}`));
+    await begin({ membership: membership(1, { components, groups: {} }) });
+    const [large, other] = [toComponent(MLM, { subclass: 'get-status' }), toComponent(MLM)];
+    await mlm.receive([large, other]);
+    const answers = responses(await mlm.forwarded());
+    expect(answers.map(({ status, code }) => [status, code])).to.deep.equal([
+      ['failed', 'BH-E-LIMIT-BODY'],
+      ['done', undefined],
+    ]);
+  });
+
   it('a message that has passed here, or is past its time, is answered and goes nowhere', async () => {
     await begin();
     const looped = toComponent(P1, { routing: [{ id: MLM, in: 1, out: 2 }] });
@@ -229,6 +241,19 @@ describe('back-channel', () => {
     expect(outcome).to.include({ status: 'expired', request: sent.header.id });
     expect(jsonOf(outcome?.data)).to.deep.equal({ members: [P2, P3] });
     expect((await reached())[P2]).to.deep.equal([]);
+  });
+
+  it('a clock that is wrong at a start ends nothing that waits for the children, once the parent has told the time', async () => {
+    await begin();
+    const sent = toComponent(P1, { timeToLive: 3_600_000 });
+    await mlm.receive([sent]);
+    const right = mlm.clock.now();
+    mlm.clock.jump(365 * 86_400_000);
+    await mlm.crash();
+    mlm.core.upward.onParentTime(right + 60_000);
+    await mlm.clock.advance(61_000);
+    await mlm.core.housekeeping.look();
+    expect(ids(await mlm.mailbox(P1))).to.deep.equal([sent.header.id]);
   });
 
   it('a full mailbox of one child keeps nothing from the others', async () => {

@@ -44,6 +44,21 @@ describe('dead letters of an MLM, by command', () => {
     return { answers, others, results: answers.map(({ data }) => (data === undefined ? undefined : resultOf(data))) };
   };
 
+  it('one that cannot be read is told so, and holds up nothing that comes from above', async () => {
+    await begin();
+    await mlm.store.commit([{ type: 'put', key: 'spool/d/000000000001', value: Buffer.from('nonsense') }]);
+    const { answers } = await ask(
+      command('list-dead-letters'),
+      command('read-dead-letter', { number: 1 }),
+      command('ping'),
+    );
+    expect(answers.map(({ status, code }) => [status, code])).to.deep.equal([
+      ['refused', 'BH-E-INTERNAL'],
+      ['refused', 'BH-E-INTERNAL'],
+      ['done', undefined],
+    ]);
+  });
+
   it('lists them by pages, oldest first', async () => {
     await begin();
     await refuse(messages(5));

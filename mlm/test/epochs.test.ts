@@ -1,5 +1,6 @@
 import { type EventContent, readContent } from '@backhaul/envelope';
 import { commitChanges } from '@backhaul/spool';
+import { until } from '@backhaul/testkit';
 import { expect } from 'chai';
 import { CUSTOMER, component, membership, message, messages, P1, P2, TestMlm } from './test-mlm.ts';
 
@@ -75,5 +76,16 @@ describe('epochs of a direct child', () => {
     const again = membership(3, { components: [component(P1), component(M2)], groups: {} });
     await commitChanges(mlm.store, [mlm.core.membership.stage(again)!.change]);
     expect(await say(7)).to.deep.equal(accepted);
+  });
+
+  it('two live copies are told upward although the commit with the first notice fails', async () => {
+    for (let n = 1; n <= 5; n++) await say(n);
+    for (let n = 1; n <= 3; n++) await say(n, 2);
+    mlm.store.failWrites(1);
+    expect(await say(4, 2).catch(({ code }) => code)).to.equal('BH-E-SPOOL-STOPPED');
+    await until('the store is open again', () => mlm.store.state === 'open');
+    await mlm.clock.advance(60_000);
+    for (const sequence of [2, 3]) expect(await say(4, sequence)).to.deep.include({ code: 'BH-E-CLONE' });
+    expect(await notices()).to.have.length(1);
   });
 });

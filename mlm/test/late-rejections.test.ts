@@ -4,6 +4,7 @@ import { expect } from 'chai';
 import {
   CUSTOMER,
   component,
+  identities,
   MLM,
   membership,
   message,
@@ -102,6 +103,19 @@ describe('late rejections', () => {
     await mlm.send(P1, [expired(1)]);
     expect((await mlm.send(P1, [expired(2)]))[0]).to.deep.equal({ accepted: true });
     expect(await told(P1)).to.have.length(1);
+  });
+
+  it('a full mailbox costs no number: what others lost in the same commit is told, and the lanes go on', async () => {
+    await begin({ config: { mailboxes: { quotaMessages: 1 } } });
+    await mlm.send(P1, [message({ timeToLive: 1, routing: [{ id: P1, in: 1, out: 2, left: 0 }] })]);
+    await mlm.send(P1, [message({ sequence: 2, timeToLive: 1000 })]);
+    await mlm.send(P2, [message({ source: P2, timeToLive: 1000 })]);
+    await mlm.clock.advance(2000);
+    await mlm.core.housekeeping.look();
+    expect(await told(P1)).to.have.length(1);
+    expect(await told(P2)).to.have.length(1);
+    await mlm.send(P2, [message({ source: P2, sequence: 2 })]);
+    expect(identities(await mlm.forwarded())).to.include(`${P2}/6/2`);
   });
 
   it('a rejection from further up goes on to its source; one of this MLM itself is for its log and has no answer', async () => {

@@ -1,4 +1,5 @@
 import { BackhaulError } from '@backhaul/runtime';
+import { stagedChange } from '@backhaul/spool';
 import { expect } from 'chai';
 import { POISON_AFTER, PoisonCounts } from '../src/forward/poison.ts';
 import {
@@ -16,6 +17,13 @@ import {
 } from './test-mlm.ts';
 
 const accepted = { accepted: true };
+
+function settled<T>(promise: Promise<T>) {
+  const watched = { promise, isSettled: false };
+  const end = () => (watched.isSettled = true);
+  promise.then(end, end);
+  return watched;
+}
 
 describe('poison', () => {
   let mlm: TestMlm;
@@ -73,6 +81,33 @@ describe('poison', () => {
       { from: 2, reason: 'dead-letter' },
     ]);
     expect(identities(forwarded.filter((one) => !isReceipt(one)))).to.deep.equal([`${P1}/6/1`, `${P1}/6/3`]);
+  });
+
+  it('so is one whose change fails as it is submitted, although the store is opened again each time', async () => {
+    await begin();
+    const { own, spool } = mlm.core;
+    const stageAll = own.stageAll.bind(own);
+    const broken = stagedChange(() => {
+      throw new Error('no such record');
+    });
+    own.stageAll = (drafts, others = [], options) => {
+      const changes = stageAll(drafts, others, options);
+      return others.some(({ sequence }) => sequence === 2) ? [...changes, broken] : changes;
+    };
+    const sent = async () => {
+      const answer = settled(mlm.send(P1, messages(3)));
+      while (!answer.isSettled) await mlm.clock.advance(100);
+      return await answer.promise;
+    };
+    for (let time = 1; time < POISON_AFTER; time++) {
+      const [one, two, three] = await sent();
+      expect([one, three]).to.deep.equal([accepted, accepted]);
+      expect(two).to.include({ accepted: false, code: 'BH-E-INTERNAL', retryable: true });
+    }
+    expect(await sent()).to.deep.equal([accepted, accepted, accepted]);
+    expect(await spool.deadLetters()).to.have.length(1);
+    const forwarded = (await mlm.forwarded()).filter((one) => !isReceipt(one));
+    expect(identities(forwarded)).to.deep.equal([`${P1}/6/1`, `${P1}/6/3`]);
   });
 
   it('nobody can make a dead letter of what is not his: a foreign source is refused as ever', async () => {

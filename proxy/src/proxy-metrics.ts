@@ -31,7 +31,7 @@ export function proxyMetrics(metrics: Metrics, { spool, store, directory, board,
     () => spool.depth().deadLettersDiscarded,
   );
   metrics.gauge('store_syncs', 'synced writes since the start', () => store.stats().syncs);
-  metrics.gauge('store_recoveries', 'times the store was reopened after a write error', () => store.stats().recoveries);
+  metrics.gauge('store_recoveries', 'times the store was reopened after an error', () => store.stats().recoveries);
   metrics.gauge('integrators', 'integrators registered', () => directory.integrators().length);
   metrics.gauge('support_instances', 'support instances registered', () => directory.instances().length);
   metrics.gauge('commands_pending', 'commands waiting for an integrator', () => board.size);

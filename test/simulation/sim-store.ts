@@ -24,8 +24,8 @@ interface Pending {
 
 /**
  * A store over a simulated disk, with the states of LevelStore: one write at a time, the next one with all that has arrived by
- * then; after a failed write everything that waits is refused, the store is reopened, the cores load again, and only
- * then commits are taken. A crash keeps what was written; the write under way is kept or lost, whole.
+ * then; after a failed write, and when it is told to reopen, everything that waits is refused, the store is reopened, the cores
+ * load again, and only then commits are taken. A crash keeps what was written; the write under way is kept or lost, whole.
  */
 export class SimStore implements Store {
   readonly name = 'sim-store';
@@ -107,6 +107,14 @@ export class SimStore implements Store {
     await promise;
   }
 
+  /** What waits is refused; what is being written ends first. */
+  reopen(): void {
+    if (this.#state !== 'open') return;
+    this.#state = 'recovering';
+    this.#refuse(this.#waiting.splice(0));
+    if (this.#writing === undefined) this.#reopenLater();
+  }
+
   onReopened(listener: () => Promise<void>): void {
     this.#reopened.push(listener);
   }
@@ -151,13 +159,22 @@ export class SimStore implements Store {
   #succeed(batch: readonly Pending[]): void {
     this.#stats.syncs += 1;
     for (const { resolve } of batch) resolve();
-    queueMicrotask(() => this.#writeNext());
+    if (this.#state === 'recovering') this.#reopenLater();
+    else queueMicrotask(() => this.#writeNext());
   }
 
   #fail(batch: readonly Pending[]): void {
     this.#state = 'recovering';
+    this.#refuse([...batch, ...this.#waiting.splice(0)]);
+    this.#reopenLater();
+  }
+
+  #refuse(commits: readonly Pending[]): void {
+    for (const { reject } of commits) reject(stopped());
+  }
+
+  #reopenLater(): void {
     this.#isReadable = false;
-    for (const { reject } of [...batch, ...this.#waiting.splice(0)]) reject(stopped());
     for (const resolve of this.#idle.splice(0)) resolve();
     this.#life.after(REOPEN_MS, 'disk reopened', () => void this.#recover());
   }

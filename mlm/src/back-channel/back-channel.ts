@@ -9,7 +9,7 @@ import {
   rejection as rejectionSchema,
   revocation as revocationSchema,
 } from '@backhaul/envelope';
-import { type Clock, type Logger, toBackhaulError } from '@backhaul/runtime';
+import { BackhaulError, type Clock, type Logger, toBackhaulError } from '@backhaul/runtime';
 import { type Change, commitChanges, type Spool, type Store } from '@backhaul/spool';
 import {
   type DownwardHandler,
@@ -18,6 +18,7 @@ import {
   type Outbox,
   type PreparedAnswer,
   prepareDeadLetterCommand,
+  written,
 } from '@backhaul/transport';
 import type { RoomyMailboxes } from '../mailbox-room.ts';
 import type { MemberTree } from '../membership/member-tree.ts';
@@ -94,19 +95,20 @@ export class BackChannel implements DownwardHandler {
   }
 
   async receive(messages: readonly Message[], mailbox: { epoch: string; through: number }): Promise<void> {
-    const { store, marks, own, membership, clock } = this.#options;
+    const { store, marks, own, membership, clock, logger } = this.#options;
     const answers = await this.#readDeadLetters(messages);
     const page: Page = { now: clock.now(), answers, taken: new Set(), tree: membership.tree, given: new Map() };
     const fresh = unique(messages).filter(({ header }) => marks.find(header.id) === undefined);
     const effects = fresh.map((message) => this.#effectOf(page, message));
     const taken = fresh.map(({ header }) => ({ header, expiresAt: expiryHere(header, page.now) }));
-    const said = own.stageAll(
+    const said = own.stage(
       effects.flatMap(({ drafts }) => drafts),
-      [],
       { receipts: true }, // an answer is an account: a full spool must not hold up what comes from above
     );
+    for (const result of said.results)
+      if (result instanceof BackhaulError) logger.error({ error: result }, 'an answer could not be written');
     const deliveries = effects.flatMap(({ changes }) => changes);
-    await commitChanges(store, [...deliveries, ...said, marks.stage(taken, mailbox, page.now)]); // [B2]
+    await commitChanges(store, [...deliveries, ...said.changes, marks.stage(taken, mailbox, page.now)]); // [B2]
   }
 
   /** The steps decide in one tick, so what a command asks of the store is read before. */
@@ -125,7 +127,7 @@ export class BackChannel implements DownwardHandler {
     try {
       for (const step of DOWNWARD_STEPS as readonly Step[]) {
         const effect = step(this.#options, page, message);
-        if (effect !== undefined) return effect;
+        if (effect !== undefined) return { ...effect, drafts: effect.drafts.map(writtenNow) };
       }
       return NOTHING;
     } catch (thrown) {
@@ -135,6 +137,11 @@ export class BackChannel implements DownwardHandler {
       return answer(message, { status: 'failed', code, text: detail ?? sentence });
     }
   }
+}
+
+/** Here an answer that is too large is still answered: that it could not be given. */
+function writtenNow(draft: Draft): Draft {
+  return 'bytes' in draft.content ? draft : { ...draft, content: written(draft.content) };
 }
 
 /** [E2] */

@@ -75,15 +75,16 @@ export class LateRejections {
   /** Undefined when the child's mailbox is full, or the disk short. */
   #put(child: string, source: string, lost: readonly Removed[]): Change | undefined {
     const { store, mailboxes, numbering, clock } = this.#options;
-    const { first, change } = numbering.stage(LANE, 1);
-    const header = this.#header(source, first);
+    const header = this.#header(source, numbering.last(LANE) + 1);
     const content = jsonData({ items: lost.map((one) => this.#item(one)) });
     const headerBytes = writeHeader(header);
     const body = writeContent(content);
     if (!store.accepting || !mailboxes.hasRoom(child, headerBytes.length + body.length)) return undefined;
     const now = clock.now();
     const message = { id: header.id, header: headerBytes, body, receivedAt: now, expiresAt: now + EXPIRES_MS };
-    return joinChanges([change, mailboxes.stagePut([child], message)]);
+    const put = mailboxes.stagePut([child], message);
+    const { change } = numbering.stage(LANE, 1); // last: what is refused before has cost no number
+    return joinChanges([change, put]);
   }
 
   #mayTell(child: string): boolean {

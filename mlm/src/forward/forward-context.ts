@@ -6,6 +6,7 @@ import type { Aggregation } from '../aggregation/aggregation.ts';
 import type { LateRejections } from '../back-channel/late-rejections.ts';
 import type { Membership } from '../membership/membership.ts';
 import type { Transfers } from '../transfers/transfers.ts';
+import type { CloneNotices } from './clone-notices.ts';
 import type { Relay } from './custody.ts';
 import type { CustodyConfig } from './custody-config.ts';
 import type { ForwardMetrics } from './forward-metrics.ts';
@@ -21,6 +22,7 @@ export interface ForwardContext {
   readonly spool: Spool;
   readonly seen: Seen;
   readonly epochs: EpochWatch;
+  readonly cloneNotices: CloneNotices;
   readonly membership: Membership;
   readonly modules: ModuleChain;
   readonly aggregation: Aggregation;

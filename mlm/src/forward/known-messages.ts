@@ -26,27 +26,29 @@ export function dropSeen({ seen }: ForwardContext, batch: Batch): void {
  * has begun anew. Fencing stands here alone: what its older epoch sent before may still be on its way through other hops.
  */
 export function checkEpoch(context: ForwardContext, batch: Batch): void {
-  const { seen, epochs, clock, logger } = context;
+  const { seen, epochs, clock } = context;
   const child = batch.peer.identity.id;
+  if (!epochs.isClone(child)) context.cloneNotices.forget(child);
   const newest = seen.newestEpoch(child);
   let knownEpochs: ReadonlySet<string> | undefined;
   for (const item of batch.open()) {
     const { source, epoch } = item.message.header;
     if (source !== child || (epoch === newest && !epochs.isClone(child))) continue;
-    const wasClone = epochs.isClone(child);
     knownEpochs ??= new Set(seen.marks(child).map((mark) => mark.epoch));
     const known = knownEpochs.has(epoch);
     const judgement = epochs.judge(child, epoch, { newest, known }, clock.monotonic());
-    if (judgement === 'clone' && !wasClone) {
-      logger.error(
-        { child, epoch, newest },
-        'two live components speak with the identity of a child: neither is taken',
-      );
-      batch.notices.push(cloneNotice(child, batch.now));
-    }
+    if (judgement === 'clone') sayClone(context, batch, child);
     const refusal = epochRefusal(judgement, epoch);
     if (refusal !== undefined) refuseWith(item, refusal);
   }
+}
+
+/** Once, and again when the commit with the notice failed. */
+function sayClone({ cloneNotices, clock, logger }: ForwardContext, batch: Batch, child: string): void {
+  if (!cloneNotices.isDue(child, clock.monotonic())) return;
+  logger.error({ child }, 'two live components speak with the identity of a child: neither is taken');
+  batch.notices.push(cloneNotice(child, batch.now));
+  batch.changes.push(cloneNotices.said(child));
 }
 
 /** Past its time: accepted, and accounted for by a tombstone. */

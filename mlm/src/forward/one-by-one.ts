@@ -11,6 +11,9 @@ import { markSeen, spoolBatch } from './spool-batch.ts';
 
 /** How long the sender of a message waits on which a stage or the commit failed. */
 const FAILED_WAIT_MS = 5_000;
+/** A change that failed as it was submitted has the store opened again; the next message is tried after that, or after this long. */
+const REOPEN_MS = 20_000;
+const REOPEN_LOOK_MS = 100;
 /** These say nothing of a message: the store is being reopened, or the disk is short. */
 const FOR_ALL: ReadonlySet<string> = new Set(['BH-E-SPOOL-STOPPED', 'BH-E-SPOOL-FULL']);
 
@@ -38,8 +41,17 @@ export async function oneByOne(
     'an envelope failed; its messages are taken one by one',
   );
   const verdicts: Verdict[] = [];
-  for (const message of messages) verdicts.push(await alone(context, peer, message, pass));
+  for (const message of messages) {
+    await reopened(context);
+    verdicts.push(await alone(context, peer, message, pass));
+  }
   return verdicts;
+}
+
+/** Without that a message that fails each time would be refused with all the others each time, and never be found out. */
+async function reopened({ store, clock }: ForwardContext): Promise<void> {
+  const until = clock.monotonic() + REOPEN_MS;
+  while (store.state === 'recovering' && clock.monotonic() < until) await clock.sleep(REOPEN_LOOK_MS);
 }
 
 async function alone(
@@ -54,6 +66,7 @@ async function alone(
     if (concernsAll(thrown)) throw thrown;
     const error = toBackhaulError(thrown);
     if (!context.poison.failed(message.header)) return refusal(error);
+    await reopened(context);
     return bury(context, peer, message, error).catch((again) => refusal(toBackhaulError(again)));
   }
 }

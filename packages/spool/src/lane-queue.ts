@@ -15,8 +15,9 @@ import { RecordReader } from './record-reader.ts';
 import { SpoolContents } from './spool-contents.ts';
 import { SpoolTime } from './spool-time.ts';
 import { type Change, type Op, type Store, stagedChange } from './store.ts';
+import type { Stream } from './streams.ts';
 import { newestOfEachKey } from './supersede-index.ts';
-import { takeSlots } from './take-slots.ts';
+import { type Taking, takeSlots } from './take-slots.ts';
 import type {
   Claim,
   DeadLetter,
@@ -27,8 +28,10 @@ import type {
   Spool,
   SpoolDepth,
   SpoolEntry,
+  SpoolUnderWay,
   StagedEntries,
 } from './types.ts';
+import { UnderWaySince } from './under-way-since.ts';
 import { Waiters } from './waiters.ts';
 
 /** Bytes of records kept in memory, whatever the backlog. */
@@ -75,6 +78,8 @@ export class LaneQueue implements Spool {
   readonly #time: SpoolTime;
   readonly #drain = new DrainOrder();
   readonly #claims = new Map<Claim, readonly Slot[]>();
+  readonly #claimed = new UnderWaySince();
+  readonly #submitted = new UnderWaySince();
   #contents: SpoolContents;
   #retries = new ExpiryHeap<undefined>();
   #claiming: Promise<unknown> = Promise.resolve();
@@ -96,8 +101,7 @@ export class LaneQueue implements Spool {
 
   async load(): Promise<LoadReport> {
     if (this.#generation === 0) this.#store.onReopened(async () => void (await this.load()));
-    this.#generation += 1;
-    this.#claims.clear();
+    this.#voidClaims();
     this.#cache.clear();
     this.#retries = new ExpiryHeap();
     const known = this.#store.findings().length;
@@ -106,6 +110,7 @@ export class LaneQueue implements Spool {
     for (const lane of contents.lanes) await loadLane(this.#store, lane, contents, report);
     await this.#deadLetters.load();
     await this.#loadTime(contents.lanes);
+    this.#voidClaims(); // those too that were made of the old contents meanwhile
     this.#contents = contents;
     const damaged = this.#store
       .findings()
@@ -136,7 +141,7 @@ export class LaneQueue implements Spool {
       contents.enter(placed);
       return [...before, ...placed.flatMap(({ ops }) => ops)];
     };
-    const change = stagedChange(submit, () => {
+    const change = this.#watched(submit, () => {
       leaving.applied();
       for (const { lane, record } of placed) lane.show(record);
       this.#waiters.wake();
@@ -149,11 +154,15 @@ export class LaneQueue implements Spool {
     return Object.assign(change, { removed });
   }
 
-  /** One at a time inside: each takes what the one before it left. */
   claim(budget: { maxMessages: number; maxBytes: number }): Promise<Claim | undefined> {
-    const next = this.#claiming.then(() => this.#claimNext(budget));
-    this.#claiming = next.catch(() => undefined);
-    return next;
+    return this.#inTurn(() => this.#claimNext(budget));
+  }
+
+  claimOf(
+    isWanted: (of: Stream) => boolean,
+    budget: { maxMessages: number; maxBytes: number },
+  ): Promise<Claim | undefined> {
+    return this.#inTurn(() => this.#claimFirst(isWanted, budget));
   }
 
   settle(claim: Claim, settlements: readonly Settlement[]): { change: Change; removed: readonly Removed[] } {
@@ -179,8 +188,9 @@ export class LaneQueue implements Spool {
         ...final.flatMap((r) => this.#deadLetters.addOps(r.slot.entry, r.code, r.detail, at)),
       ];
     };
-    const change = stagedChange(submit, () => {
+    const change = this.#watched(submit, () => {
       if (!isEnded) return;
+      this.#claimed.end(claim);
       leaving.applied();
       for (const { slot, settlement } of told)
         if (settlement.outcome === 'retry') this.#free(slot, settlement.notBefore);
@@ -191,7 +201,7 @@ export class LaneQueue implements Spool {
 
   release(claim: Claim, notBefore?: number): void {
     for (const slot of this.#claims.get(claim) ?? []) this.#free(slot, notBefore);
-    this.#claims.delete(claim);
+    if (this.#claims.delete(claim)) this.#claimed.end(claim); // not one that is being settled
     this.#waiters.wake();
   }
 
@@ -205,7 +215,12 @@ export class LaneQueue implements Spool {
       places.push(...found.map((place) => ({ lane, ...place })));
     }
     const slots = this.#read(places);
-    return { change: this.#depart(slots, false), removed: slots.map((slot) => removal(slot, 'expired')) };
+    const leaving = this.#depart(slots, false);
+    const change = this.#watched(
+      () => leaving.ops,
+      () => leaving.applied(),
+    );
+    return { change, removed: slots.map((slot) => removal(slot, 'expired')) };
   }
 
   depth(): SpoolDepth {
@@ -226,6 +241,10 @@ export class LaneQueue implements Spool {
       deadLetters: this.#deadLetters.count,
       deadLettersDiscarded: this.#deadLetters.discarded,
     };
+  }
+
+  underWay(): SpoolUnderWay {
+    return { claimedSince: this.#claimed.oldest, unwrittenSince: this.#submitted.oldest };
   }
 
   usage(via: string): { messages: number; bytes: number } {
@@ -277,6 +296,30 @@ export class LaneQueue implements Spool {
     return stagedChange(() => this.#deadLetters.removeOps(number));
   }
 
+  /** They speak of what memory knew before a load, as does what was submitted. */
+  #voidClaims(): void {
+    this.#generation += 1;
+    this.#claims.clear();
+    this.#claimed.clear();
+    this.#submitted.clear();
+  }
+
+  /** Noted from its submission until it is on disk. */
+  #watched(submit: () => readonly Op[], applied: () => void): Change {
+    const change = stagedChange(
+      () => {
+        const ops = submit();
+        if (ops.length > 0) this.#submitted.begin(change, this.#clock.monotonic());
+        return ops;
+      },
+      () => {
+        this.#submitted.end(change);
+        applied();
+      },
+    );
+    return change;
+  }
+
   /** Of the records that are read; one that cannot be read any more has nothing to leave. */
   #read(places: readonly LanePlace[]): Slot[] {
     return [...Map.groupBy(places, ({ record }) => record)].flatMap(([record, ofRecord]) => {
@@ -289,20 +332,46 @@ export class LaneQueue implements Spool {
     return depart(slots, fromFlight, this.#cache, (slot) => this.#contents.leave(slot));
   }
 
+  /** One claim at a time: each takes what the one before it left. */
+  #inTurn(take: () => Promise<Claim | undefined>): Promise<Claim | undefined> {
+    const next = this.#claiming.then(take);
+    this.#claiming = next.catch(() => undefined);
+    return next;
+  }
+
+  async #claimFirst(
+    isWanted: (of: Stream) => boolean,
+    budget: { maxMessages: number; maxBytes: number },
+  ): Promise<Claim | undefined> {
+    const { lanes, streams } = this.#contents;
+    const wanted = streams.matching(isWanted);
+    if (wanted.size === 0) return undefined;
+    const now = this.#time.now();
+    for (const lane of lanes) {
+      const claim = await this.#take(lane, { budget, now, isWanted: (stream) => wanted.has(stream) });
+      if (claim !== undefined) return claim;
+    }
+    return undefined;
+  }
+
   async #claimNext(budget: { maxMessages: number; maxBytes: number }): Promise<Claim | undefined> {
-    const generation = this.#generation;
     const now = this.#time.now();
     const { lanes } = this.#contents;
     const due = lanes.filter((lane) => lane.isClaimable(now)).map(({ lane }) => lane);
     for (const number of this.#drain.order(due)) {
-      const lane = lanes[number]!;
-      const slots = await takeSlots(lane, budget, now, (record) => this.#reader.read(lane, record));
-      if (generation !== this.#generation) return undefined;
-      if (slots.length === 0) continue;
+      const claim = await this.#take(lanes[number]!, { budget, now });
+      if (claim === undefined) continue;
       this.#drain.served(number, due);
-      return this.#open(lane, slots);
+      return claim;
     }
     return undefined;
+  }
+
+  /** Nothing when everything was loaded again meanwhile. */
+  async #take(lane: LaneState, how: Omit<Taking, 'read'>): Promise<Claim | undefined> {
+    const generation = this.#generation;
+    const slots = await takeSlots(lane, { ...how, read: (record) => this.#reader.read(lane, record) });
+    return slots.length === 0 || generation !== this.#generation ? undefined : this.#open(lane, slots);
   }
 
   /** Times are given out as the wall clock says now. */
@@ -315,6 +384,7 @@ export class LaneQueue implements Spool {
     const entries = slots.map(({ entry }) => entry);
     const claim = { lane: lane.lane, entries, bytes: entries.reduce((sum, entry) => sum + entryBytes(entry), 0) };
     this.#claims.set(claim, slots);
+    this.#claimed.begin(claim, this.#clock.monotonic());
     return claim;
   }
 

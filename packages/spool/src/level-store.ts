@@ -32,7 +32,7 @@ export interface LevelStoreOptions {
  * LevelDB with the guards of DESIGN §4. States:
  * - `closed`: before start, after stop.
  * - `open`: commits are taken; each is one synced batch with its number, which the tail mark repeats.
- * - `recovering`: after any write error [R2]. LevelDB would acknowledge, and lose, what is appended after a failed append; so every
+ * - `recovering`: after any write error [R2], and when memory is found to be ahead of the disk (`reopen`). LevelDB would acknowledge, and lose, what is appended after a failed append; so every
  *   pending commit is rejected, the ballast freed, the database closed, reopened and verified (dropped log records, lost tail,
  *   the cores' own load). Reads work as soon as it is open again; commits only when all listeners are done.
  * - `failed`: reopening was given up. Only a new process may try again (exit 74).
@@ -118,6 +118,13 @@ export class LevelStore implements Store {
     await this.#loop.submit(ops);
   }
 
+  /** What was submitted and not written yet is rejected; what is being written ends first. */
+  reopen(cause: unknown): void {
+    if (this.#state !== 'open') return;
+    this.#stopTaking(cause, 'memory may be ahead of the disk; the store is closed, reopened and verified');
+    this.#recovery = this.#loop.idle().then(() => this.#recover(cause));
+  }
+
   onReopened(listener: () => Promise<void>): void {
     this.#reopened.push(listener);
   }
@@ -155,16 +162,19 @@ export class LevelStore implements Store {
     try {
       this.#stats.bytesWritten += await this.#files.write(this.#readable(), ops);
     } catch (error) {
-      this.#state = 'recovering';
-      this.#options.logger.error(
-        { error, code: 'BH-E-SPOOL-STOPPED' },
-        'write failed; the store is closed, reopened and verified',
-      );
-      this.#recovery = this.#recover(error);
-      throw stopped(error);
+      if (this.#state === 'open') {
+        this.#stopTaking(error, 'write failed; the store is closed, reopened and verified');
+        this.#recovery = this.#recover(error);
+      }
+      throw stopped(error); // otherwise it was about to be reopened anyway
     }
     this.#stats.syncs += 1;
     this.#checkSpace();
+  }
+
+  #stopTaking(error: unknown, text: string): void {
+    this.#state = 'recovering';
+    this.#options.logger.error({ error, code: 'BH-E-SPOOL-STOPPED' }, text);
   }
 
   async #recover(cause: unknown): Promise<void> {

@@ -71,6 +71,12 @@ export class MemoryStore implements Store {
     await this.#loop.submit(ops);
   }
 
+  reopen(): void {
+    if (this.#state !== 'open') return;
+    this.#state = 'recovering';
+    void this.#loop.idle().then(() => this.#recover());
+  }
+
   onReopened(listener: () => Promise<void>): void {
     this.#reopened.push(listener);
   }

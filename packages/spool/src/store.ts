@@ -9,7 +9,7 @@ export type Op =
  * A part of one atomic commit. A core *stages* a change and says which operations to write; reading `ops` submits it, so that
  * a change that is dropped unread has cost nothing. Stage and commit in one tick: then commits happen in the order of
  * submission, and no crash leaves a hole. `applied` makes the change visible after the commit is on disk. When the commit
- * fails nothing was applied: the store stops, reopens, and every core loads again from what is on disk.
+ * fails nothing was applied, nor when one of its changes throws: the store stops, reopens, and every core loads again from what is on disk.
  */
 export interface Change {
   readonly ops: readonly Op[];
@@ -48,6 +48,11 @@ export interface Store extends Component {
    * earlier commits are on disk (what was seen in memory may be answered then). Rejects with BH-E-SPOOL-STOPPED.
    */
   commit(ops: readonly Op[]): Promise<void>;
+  /**
+   * For whoever finds that memory is ahead of the disk, or cannot be right: nothing more is taken, the store is closed, reopened
+   * and verified, and every core loads again, as after a write error. Of no effect unless it is open.
+   */
+  reopen(cause: unknown): void;
   /** Called after the store was reopened and verified; every core must load again before `commit` is allowed. */
   onReopened(listener: () => Promise<void>): void;
   /** Called once when reopening was given up; the role ends with exit code 74. */
@@ -64,9 +69,18 @@ export interface Store extends Component {
  */
 export async function commitChanges(store: Store, changes: readonly Change[]): Promise<void> {
   if (store.state !== 'open') throw stopped();
-  const ops = changes.flatMap((change) => change.ops);
-  await store.commit(ops);
+  await store.commit(submitted(store, changes));
   for (const change of changes) change.applied();
+}
+
+/** Before one that throws there may be others that memory counts already, and that no disk will ever have: all is loaded again. */
+function submitted(store: Store, changes: readonly Change[]): readonly Op[] {
+  try {
+    return changes.flatMap((change) => change.ops);
+  } catch (error) {
+    store.reopen(error);
+    throw error;
+  }
 }
 
 /** A change whose operations are made when it is submitted, once. */

@@ -23,6 +23,10 @@ export class Streams {
     return this.#streams[number]!;
   }
 
+  matching(isWanted: (stream: Stream) => boolean): ReadonlySet<number> {
+    return new Set(this.#streams.flatMap((stream, number) => (isWanted(stream) ? [number] : [])));
+  }
+
   clear(): void {
     this.#numbers.clear();
     this.#streams = [];

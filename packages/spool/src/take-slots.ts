@@ -7,24 +7,31 @@ import type { SpoolEntry } from './types.ts';
 /** What is past its time and was not taken out yet is looked at again after this long. */
 const EXPIRED_WAIT_MS = 60_000;
 
+export interface Taking {
+  readonly budget: { readonly maxMessages: number; readonly maxBytes: number };
+  readonly now: number;
+  readonly read: (record: LaneRecord) => Promise<readonly SpoolEntry[]>;
+  /** entries of these streams only, which need not wait; without it all that is due */
+  readonly isWanted?: (stream: number) => boolean;
+}
+
 /**
  * Marks entries of one lane as in flight, from its head on, until the budget is used; the first one always, however large. What is
  * past its time is left for `expire`.
  */
-export async function takeSlots(
-  lane: LaneState,
-  budget: { maxMessages: number; maxBytes: number },
-  now: number,
-  read: (record: LaneRecord) => Promise<readonly SpoolEntry[]>,
-): Promise<Slot[]> {
+export async function takeSlots(lane: LaneState, { budget, now, read, isWanted }: Taking): Promise<Slot[]> {
+  const mayTake = isWanted
+    ? (record: LaneRecord, index: number): boolean => isOf(record, index, now, isWanted)
+    : (record: LaneRecord, index: number): boolean => isDue(record, index, now);
   const slots: Slot[] = [];
   let bytes = 0;
   try {
     for (const record of lane.records()) {
       if (!record.isWritten || slots.length >= budget.maxMessages) break;
-      if (!record.isClaimable(now) || !hasDue(record, now)) continue;
+      if (!isWanted && !record.isClaimable(now)) continue;
+      if (!hasAny(record, mayTake)) continue;
       for (const [index, entry] of (await read(record)).entries()) {
-        if (!isDue(record, index, now)) continue;
+        if (!mayTake(record, index)) continue;
         bytes += bytesAt({ record, index });
         if (slots.length > 0 && (slots.length >= budget.maxMessages || bytes > budget.maxBytes)) return slots;
         record.setInFlight(index);
@@ -40,9 +47,15 @@ export async function takeSlots(
   }
 }
 
-function hasDue(record: LaneRecord, now: number): boolean {
-  for (let index = 0; index < record.count; index += 1) if (isDue(record, index, now)) return true;
+function hasAny(record: LaneRecord, mayTake: (record: LaneRecord, index: number) => boolean): boolean {
+  for (let index = 0; index < record.count; index += 1) if (mayTake(record, index)) return true;
   return false;
+}
+
+function isOf(record: LaneRecord, index: number, now: number, isWanted: (stream: number) => boolean): boolean {
+  const { columns, first } = record;
+  const isHere = record.stateOf(index) === FREE && columns.expiresAt(first + index) > now;
+  return isHere && isWanted(columns.streamOf(first + index));
 }
 
 function isDue(record: LaneRecord, index: number, now: number): boolean {

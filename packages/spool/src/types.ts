@@ -67,6 +67,14 @@ export interface SpoolDepth {
   readonly deadLettersDiscarded: number;
 }
 
+/** Since when the oldest of each is under way, monotonic ms; undefined when nothing is. */
+export interface SpoolUnderWay {
+  /** claims that have not ended; one that is settled ends when that is on disk */
+  readonly claimedSince: number | undefined;
+  /** what was submitted and is not on disk */
+  readonly unwrittenSince: number | undefined;
+}
+
 export interface LoadReport {
   readonly records: number;
   readonly messages: number;
@@ -119,6 +127,14 @@ export interface Spool {
   /** Lanes 0 to 3 strictly first, then the others by lane and age; within a lane by place [S3]. Undefined when nothing may be sent now. */
   claim(budget: { maxMessages: number; maxBytes: number }): Promise<Claim | undefined>;
   /**
+   * What is held of some sources and epochs, whatever it waits for, unless it is in flight or past its time: to give it another
+   * place. Nothing else is touched, nor read.
+   */
+  claimOf(
+    isWanted: (of: Pick<SpoolEntry, 'source' | 'epoch'>) => boolean,
+    budget: { maxMessages: number; maxBytes: number },
+  ): Promise<Claim | undefined>;
+  /**
    * One settlement per entry of the claim, in order. What is removed without delivery is returned for its receipts. The claim ends
    * with the submission of the change: whoever could not commit it calls `release`, which does nothing to a claim that has ended.
    */
@@ -128,6 +144,8 @@ export interface Spool {
   /** What is past its time and not in flight, up to about a thousand at a time; call again while it removes some. */
   expire(now: number): { change: Change; removed: readonly Removed[] };
   depth(): SpoolDepth;
+  /** For a watchdog: what is under way for too long was forgotten by somebody, and comes back when everything is loaded again. */
+  underWay(): SpoolUnderWay;
   /** What came through one direct child. */
   usage(via: string): { readonly messages: number; readonly bytes: number };
   /** Sequences of the entries that an entry of this source, lane and key would replace now. */

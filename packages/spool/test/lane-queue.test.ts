@@ -1,5 +1,5 @@
 import { type Logger, silentLogger, systemClock } from '@backhaul/runtime';
-import { commitChanges, DEAD_LETTER_LIMITS, LaneQueue, MemoryStore } from '@backhaul/spool';
+import { type Claim, commitChanges, DEAD_LETTER_LIMITS, LaneQueue, MemoryStore } from '@backhaul/spool';
 import { sampleEntries, sampleEntry } from '@backhaul/spool/contract';
 import { FakeClock } from '@backhaul/testkit';
 import { expect } from 'chai';
@@ -7,6 +7,7 @@ import type { MemoryLevel } from 'memory-level';
 import { RECORD_LIMITS } from '../src/record.ts';
 
 const ALL = { maxMessages: 100_000, maxBytes: 1e9 };
+const ONE = { maxMessages: 1, maxBytes: 1e9 };
 
 describe('LaneQueue', () => {
   let store: MemoryStore;
@@ -154,6 +155,31 @@ describe('LaneQueue', () => {
     spool.release(old!);
     expect(removed).to.deep.equal([]);
     expect(await ids(spool)).to.deep.equal(old!.entries.map(({ id }) => id));
+  });
+
+  it('nor does one that was made while it was loading', async () => {
+    const spool = await make();
+    await put(spool, 3);
+    const read = store.get.bind(store);
+    const { promise: loaded, resolve: isLoaded } = Promise.withResolvers<void>();
+    let early: Promise<Claim | undefined> | undefined;
+    let late: Promise<Claim | undefined> | undefined;
+    store.get = async (name) => {
+      const value = await read(name);
+      if (name === 'up/t') {
+        early = spool.claim(ONE);
+        await early;
+        late = spool.claim(ONE);
+      } else if (late !== undefined) await loaded;
+      return value;
+    };
+    await spool.load();
+    isLoaded();
+    const claim = await early;
+    expect(claim?.entries).to.have.length(1);
+    expect(spool.settle(claim!, [{ outcome: 'accepted' }]).change.ops).to.deep.equal([]);
+    expect(await late).to.equal(undefined);
+    expect(await ids(spool)).to.have.length(3);
   });
 
   it('keeps no bodies of a backlog in memory beyond its cache', async () => {

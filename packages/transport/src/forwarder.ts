@@ -56,6 +56,7 @@ const SPOOL_PAUSE_MS = 500;
 export class Forwarder {
   readonly #options: ForwarderOptions;
   readonly #wakeup = new Wakeup();
+  readonly #sending = new Map<Claim, number>();
   /** envelopes at one time: one after an outage, doubled with each answer up to the window, so that a backlog does not flood */
   #room = 1;
   #maxMessages: number;
@@ -67,6 +68,12 @@ export class Forwarder {
 
   get inFlight(): number {
     return this.#options.sends.pending + this.#options.sends.size;
+  }
+
+  /** Monotonic ms at which the oldest claim was taken that is being sent or settled. */
+  get oldestSend(): number | undefined {
+    for (const begun of this.#sending.values()) return begun;
+    return undefined;
   }
 
   /** The parent may be used now, or something else has changed. */
@@ -114,6 +121,7 @@ export class Forwarder {
       return clock.sleep(Math.min(paced, URGENT_LOOK_MS), signal);
     }
     pace.took(claim);
+    this.#sending.set(claim, clock.monotonic());
     void sends.add(() => this.#send(claim, link)).finally(() => this.#wakeup.wake());
   }
 
@@ -130,6 +138,7 @@ export class Forwarder {
       await this.#failed(claim, error);
       if (error.code === 'BH-E-EPOCH') this.#options.onFenced(link);
     } finally {
+      this.#sending.delete(claim);
       this.#options.onProgress();
     }
   }

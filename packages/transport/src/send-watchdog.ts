@@ -1,14 +1,19 @@
-import { type Clock, type Logger, Repeating } from '@backhaul/runtime';
-import type { Spool } from '@backhaul/spool';
+import { BackhaulError, type Clock, type Logger, Repeating } from '@backhaul/runtime';
+import type { Spool, Store } from '@backhaul/spool';
 import type { ParentSet } from './parent-set.ts';
 import type { UplinkMetrics } from './uplink-metrics.ts';
 
 const LOOK_MS = 10_000;
 /** Longer than any single exchange may take without an answer. */
 const STALLED_MS = 60_000;
+/** Longer than any commit takes, and than a claim is held that is not being sent. */
+const FORGOTTEN_MS = 60_000;
 
 export interface SendWatchdogOptions {
+  readonly store: Pick<Store, 'state' | 'reopen'>;
   readonly spool: Spool;
+  /** monotonic ms at which the oldest claim was taken that is being sent or settled */
+  readonly oldestSend: () => number | undefined;
   readonly parents: ParentSet;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -21,6 +26,9 @@ export interface SendWatchdogOptions {
  * Notices a sender that makes no progress: messages may be sent, the parent is there and has asked for no pause, and yet no
  * exchange has ended for a minute. Nobody can know why; what is known is that beginning anew is harmless, since nothing leaves
  * the spool without a verdict [D2].
+ *
+ * And messages that somebody has forgotten, while others move: claimed and not being sent, or submitted to a commit of which nothing
+ * was heard. Loading everything from disk brings them back, and is safe at any time.
  */
 export class SendWatchdog {
   readonly #options: SendWatchdogOptions;
@@ -61,6 +69,7 @@ export class SendWatchdog {
   }
 
   look(): void {
+    this.#lookForForgotten();
     const { clock, logger, metrics, beginAnew } = this.#options;
     if (!this.#shouldMove()) this.progress();
     const silentMs = clock.monotonic() - this.#movedAt;
@@ -71,6 +80,25 @@ export class SendWatchdog {
     logger.error({ silentMs, ...this.#options.spool.depth() }, 'the sender makes no progress; it begins anew');
     this.#movedAt = clock.monotonic();
     beginAnew();
+  }
+
+  #lookForForgotten(): void {
+    const { store, spool, parents, logger, metrics } = this.#options;
+    if (store.state !== 'open' || !parents.current().greeted) return;
+    const forgotten = this.#forgotten();
+    if (forgotten === undefined) return;
+    metrics.forgotten.inc();
+    logger.error({ forgotten, ...spool.depth() }, 'messages were forgotten in memory; everything is loaded again');
+    store.reopen(new BackhaulError('BH-E-INTERNAL', { detail: forgotten }));
+  }
+
+  /** What was, for people. */
+  #forgotten(): string | undefined {
+    const { spool, oldestSend, clock } = this.#options;
+    const now = clock.monotonic();
+    const { claimedSince = now, unwrittenSince = now } = spool.underWay();
+    if ((oldestSend() ?? now) - claimedSince > FORGOTTEN_MS) return 'a claim that nobody sends';
+    return now - unwrittenSince > FORGOTTEN_MS ? 'a commit that does not end' : undefined;
   }
 
   #shouldMove(): boolean {

@@ -16,6 +16,10 @@ export function uplinkMetrics(metrics: Metrics, read: { connected: () => boolean
     failures: metrics.counter('uplink_failures_total', 'Exchanges that failed as a whole, by code', ['code']),
     moves: metrics.counter('uplink_parent_moves_total', 'Times another parent was taken into use'),
     stalls: metrics.counter('uplink_stalls_total', 'Times a sender that made no progress was begun anew'),
+    forgotten: metrics.counter(
+      'uplink_forgotten_total',
+      'Times everything was loaded again because messages were forgotten in memory',
+    ),
     seconds: metrics.histogram('uplink_exchange_seconds', 'From sending an envelope to its answer', SECONDS),
     artifactBytes: metrics.counter('uplink_artifact_bytes_total', 'Bytes of artifacts fetched'),
   };

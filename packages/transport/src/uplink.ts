@@ -37,9 +37,9 @@ export interface UplinkOptions {
   readonly downward: DownwardHandler;
   /** The receipts of what left without delivery, for the same commit. */
   readonly onRemoved: (removed: readonly Removed[]) => Change;
-  /** What a parent holds of our own lanes; called in the first exchange with it, before anything is sent to it. */
   /** What a parent's clock says, wall ms, in the first exchange with it; the spool is told anyway. */
   readonly onParentTime?: (now: number) => void;
+  /** What a parent holds of our own lanes; called in the first exchange with it, before anything is sent to it. */
   readonly onMarks?: OnMarks;
   /** which of our own numbers parents can know: told of all that is sent */
   readonly known?: KnownNumbers;
@@ -128,7 +128,11 @@ export class Uplink implements Component {
     };
     const told = { onGreeted, onParentTime, ...(onMarks ? { onMarks } : {}) };
     this.#poller = new Poller({ ...shared, downward, boot, ...told });
-    this.#watchdog = new SendWatchdog({ ...shared, spool, beginAnew: () => this.#beginAnew() });
+    this.#watchdog = new SendWatchdog({
+      ...{ ...shared, store, spool },
+      oldestSend: () => this.#forwarder.oldestSend,
+      beginAnew: () => this.#beginAnew(),
+    });
   }
 
   async start(): Promise<void> {

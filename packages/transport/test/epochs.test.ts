@@ -148,6 +148,23 @@ describe('epochs of a component', () => {
     expect(new Set(delivered())).to.deep.equal(new Set(after.accepted));
   });
 
+  it('an old copy that crashes between its new epoch and the new numbers loses nothing either', async () => {
+    const original = await start();
+    await original.say(5);
+    await idle(original);
+    const copied = await NumberedComponent.prepare(above.listener.url, original);
+    await original.say(5);
+    await idle(original);
+    await copied.say(3); // 6 to 8 again, for other messages
+    await commitChanges(copied.store, [copied.numbering.renew()]); // the first exchange has told; then the crash
+    const after = await NumberedComponent.prepare(above.listener.url, copied);
+    components.push(after);
+    await copied.store.stop();
+    await after.uplink.start();
+    await idle(after);
+    expect(new Set(delivered())).to.deep.equal(new Set([...original.accepted, ...copied.accepted]));
+  });
+
   it('two live copies take over from one another, are noticed and refused, and lose nothing', async () => {
     const told: string[] = [];
     above.handler.twice = (_peer, what) => void told.push(what);
@@ -161,6 +178,7 @@ describe('epochs of a component', () => {
       await new Promise((resolve) => setTimeout(resolve, 150));
     }
     expect(told).to.deep.equal(['clone']);
+    for (const component of [original, copy]) await component.say(1); // who has nothing to say is told when it next asks
     await until('both are told', () =>
       [original, copy].every(({ uplink }) => uplink.status().lastError?.code === 'BH-E-CLONE'),
     );

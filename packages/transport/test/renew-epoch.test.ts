@@ -38,7 +38,6 @@ describe('the numbers that a component leaves when it begins a new epoch', () =>
   }
 
   async function held(spool: LaneQueue): Promise<SpoolEntry[]> {
-    await clock.advance(6_000);
     const entries: SpoolEntry[] = [];
     for (;;) {
       const claim = await spool.claim({ maxMessages: 100, maxBytes: 1 << 20 });
@@ -86,13 +85,26 @@ describe('the numbers that a component leaves when it begins a new epoch', () =>
     expect(told(entries).map((one) => [one.epoch, one.from, one.to])).to.deep.equal([[epoch, 3, 3]]);
   });
 
+  it('are given up without a look at what others made, which may be sent meanwhile', async () => {
+    const { spool, say, store, fenced } = await component();
+    await say(4);
+    const claim = (await spool.claim({ maxMessages: 1, maxBytes: 1 << 20 }))!;
+    const others = Array.from({ length: 10 }, (_, n) => ({ ...claim.entries[0]!, source: BELOW, sequence: n + 1 }));
+    await commitChanges(store, [spool.settle(claim, [accepted]).change, spool.stage(others)]);
+    await say(4);
+    spool.claim = async () => expect.fail('others are looked through');
+    await fenced();
+    Reflect.deleteProperty(spool, 'claim');
+    const [first] = await held(spool);
+    expect(first).to.include({ source: BELOW, sequence: 1 });
+  });
+
   it('are told by a full spool too, and again of each epoch that is left', async () => {
     const { spool, numbering, say, fenced } = await component();
     const { epoch: first } = numbering;
     await say(...Array.from({ length: 20 }, () => 4 as const));
     await fenced();
     const { epoch: second } = numbering;
-    await clock.advance(6_000);
     await fenced();
     const entries = await held(spool);
     expect(places(entries)).to.have.length(20);

@@ -1,9 +1,10 @@
 import { Metrics, silentLogger } from '@backhaul/runtime';
-import type { Spool } from '@backhaul/spool';
+import { commitChanges, LaneQueue, MemoryStore, type Spool } from '@backhaul/spool';
+import { sampleEntries } from '@backhaul/spool/contract';
 import { FakeClock } from '@backhaul/testkit';
 import { expect } from 'chai';
 import type { ParentSet } from '../src/parent-set.ts';
-import { SendWatchdog } from '../src/send-watchdog.ts';
+import { SendWatchdog, type SendWatchdogOptions } from '../src/send-watchdog.ts';
 import { uplinkMetrics } from '../src/uplink-metrics.ts';
 
 describe('the watchdog of a sender', () => {
@@ -13,20 +14,28 @@ describe('the watchdog of a sender', () => {
   let connected: boolean;
   let pauseMs: number;
   let begun: number;
+  let oldestSend: number | undefined;
   let watchdog: SendWatchdog;
+  const metrics = uplinkMetrics(new Metrics('proxy'), { connected: () => true, inFlight: () => 0 });
+  const parents = {
+    health: () => ({ connected }),
+    pauseMs: () => pauseMs,
+    current: () => ({ greeted: connected }),
+  } as unknown as ParentSet;
+
+  const watch = (parts: Pick<SendWatchdogOptions, 'spool' | 'store'>) =>
+    new SendWatchdog({
+      ...{ clock, parents, logger: silentLogger, metrics, ...parts },
+      oldestSend: () => oldestSend,
+      beginAnew: () => void begun++,
+    });
 
   beforeEach(() => {
     clock = new FakeClock();
-    [messages, nextRetryAt, connected, pauseMs, begun] = [5, undefined, true, 0, 0];
-    watchdog = new SendWatchdog({
-      spool: { depth: () => ({ messages, nextRetryAt }) } as unknown as Spool,
-      parents: { health: () => ({ connected }), pauseMs: () => pauseMs } as unknown as ParentSet,
-      ...{
-        clock,
-        logger: silentLogger,
-        metrics: uplinkMetrics(new Metrics('proxy'), { connected: () => true, inFlight: () => 0 }),
-      },
-      beginAnew: () => void begun++,
+    [messages, nextRetryAt, connected, pauseMs, begun, oldestSend] = [5, undefined, true, 0, 0, undefined];
+    watchdog = watch({
+      spool: { depth: () => ({ messages, nextRetryAt }), underWay: () => ({}) } as unknown as Spool,
+      store: { state: 'open', reopen: () => expect.fail('nothing was forgotten') },
     });
     watchdog.start();
   });
@@ -64,5 +73,89 @@ describe('the watchdog of a sender', () => {
       watchdog.progress();
     }
     expect(begun).to.equal(0);
+  });
+
+  describe('messages that were forgotten in memory while others move', () => {
+    const ALL = { maxMessages: 100, maxBytes: 1e6 };
+    let store: MemoryStore;
+    let spool: LaneQueue;
+    let guard: SendWatchdog;
+
+    beforeEach(async () => {
+      store = new MemoryStore();
+      await store.start();
+      spool = new LaneQueue({ store, clock, prefix: 'spool', maxBytes: 1e9, maxMessages: 1e6 });
+      await spool.load();
+      guard = watch({ spool, store });
+      guard.start();
+    });
+    afterEach(async () => {
+      await guard.stop();
+      await store.stop();
+    });
+
+    const put = (count: number) =>
+      commitChanges(store, [spool.stage(sampleEntries(count, { receivedAt: clock.now() }))]);
+    const accepted = { outcome: 'accepted' } as const;
+    /** Heartbeats that are sent at once and accepted. */
+    const minutes = async (count: number): Promise<void> => {
+      for (let beat = 0; beat < count * 6; beat++) {
+        if (store.state === 'open') {
+          await put(1);
+          const claim = (await spool.claim({ ...ALL, maxMessages: 1 }))!;
+          const settled = spool.settle(claim, [accepted]);
+          await commitChanges(store, [settled.change]);
+        }
+        guard.progress();
+        await clock.advance(10_000);
+      }
+    };
+
+    it('claimed, and not being sent: they are sent after a minute', async () => {
+      await put(10);
+      await spool.claim(ALL);
+      await minutes(1);
+      expect(store.stats().recoveries).to.equal(0);
+      await minutes(1);
+      expect(store.stats().recoveries).to.equal(1);
+      expect(spool.depth()).to.include({ messages: 10, inFlight: 0 });
+    });
+
+    it('claimed, and sent for an hour: they are left alone', async () => {
+      oldestSend = clock.monotonic();
+      await put(10);
+      await spool.claim(ALL);
+      await minutes(60);
+      expect(store.stats().recoveries).to.equal(0);
+      expect(spool.depth()).to.include({ messages: 10, inFlight: 10 });
+    });
+
+    it('settled in a commit of which nothing was heard: nothing else shows it', async () => {
+      await put(10);
+      const claim = (await spool.claim(ALL))!;
+      void spool.settle(
+        claim,
+        claim.entries.map(() => accepted),
+      ).change.ops;
+      await minutes(2);
+      expect(store.stats().recoveries).to.equal(1);
+    });
+
+    it('submitted, and never written: what comes behind them goes on after a minute', async () => {
+      void spool.stage(sampleEntries(1)).ops;
+      await put(1);
+      expect(await spool.claim(ALL), 'the lane is blocked').to.equal(undefined);
+      await clock.advance(80_000);
+      expect(store.stats().recoveries).to.equal(1);
+      expect((await spool.claim(ALL))?.entries).to.have.length(1);
+    });
+
+    it('are left alone while the parent is away', async () => {
+      connected = false;
+      await put(10);
+      await spool.claim(ALL);
+      await clock.advance(600_000);
+      expect(store.stats().recoveries).to.equal(0);
+    });
   });
 });

@@ -46,12 +46,12 @@ export class MlmNode extends SimNode {
       onRevoked: (child) => server.disconnect(child),
     });
     world.variation.mlm({ node: this, core, store: store as SimStore, life });
-    const { numbering, spool, own, downward } = core;
+    const { numbering, spool, own, downward, upward } = core;
     const known = new KnownNumbers({ self: this.id, numbering });
     const renewing = { self: this.id, numbering, known, spool, outbox: own, store, clock, logger };
     const uplink: Uplink = new Uplink({
       ...{ self: identity, parents: config.parents, tls: 'plain', store, spool, downward, ...config.uplink },
-      ...{ clock, random, logger, metrics },
+      ...{ clock, random, logger, metrics, ...upward },
       onRemoved: (removed: readonly Removed[]) => own.receipts(removed),
       ...{ known, onMarks: async (marks, how) => void (await renewEpochIfRestored(renewing, marks, how)) },
       connect: (parent) => world.connection(world.network.connect(life, identity, parent), this),

@@ -123,6 +123,48 @@ export function spoolContract(name: string, makeSubject: (limits?: SpoolLimits) 
       expect(ids(await subject.spool.claim(ALL))).to.deep.equal(idsOf(entries));
     });
 
+    it('claims what is of one source and epoch, of all lanes, even what waits; and leaves the others alone', async () => {
+      const mine = { source: 'c0000test.m1', epoch: '00000000000000e2' };
+      const others = sampleEntries(2);
+      const own = [sampleEntry({ ...mine, lane: 2 }), ...sampleEntries(2, mine)];
+      await put(own[0]!, others[0]!, own[1]!, others[1]!, own[2]!, sampleEntry({ ...mine, expiresAt: 1_000 }));
+      const isMine = ({ source, epoch }: { source: string; epoch: string }) =>
+        source === mine.source && epoch === mine.epoch;
+      const urgent = await subject.spool.claim(ALL);
+      expect(await subject.spool.claimOf(() => false, ALL)).to.equal(undefined);
+      expect(
+        ids(await subject.spool.claimOf(isMine, { ...ALL, maxMessages: 1 })),
+        'not what is in flight',
+      ).to.deep.equal([own[1]!.id]);
+      subject.spool.release(urgent!, 9_000);
+      const waiting = await subject.spool.claimOf(isMine, ALL);
+      expect(ids(waiting)).to.deep.equal([own[0]!.id]);
+      await settle(waiting!, accepted);
+      expect(ids(await subject.spool.claimOf(isMine, ALL))).to.deep.equal([own[2]!.id]);
+      expect(await subject.spool.claimOf(isMine, ALL)).to.equal(undefined);
+      expect(ids(await subject.spool.claim(ALL))).to.deep.equal(idsOf(others));
+    });
+
+    it('tells since when the oldest claim is open, until its settlement is on disk, and the oldest submission unwritten', async () => {
+      const { spool } = subject;
+      const nothing = { claimedSince: undefined, unwrittenSince: undefined };
+      const writing = put(...sampleEntries(3));
+      expect(spool.underWay()).to.deep.equal({ ...nothing, unwrittenSince: 1_000 });
+      await writing;
+      expect(spool.underWay()).to.deep.equal(nothing);
+      const first = await spool.claim({ ...ALL, maxMessages: 1 });
+      subject.setNow(2_000);
+      const later = (await spool.claim(ALL))!;
+      expect(spool.underWay()).to.deep.equal({ ...nothing, claimedSince: 1_000 });
+      spool.release(first!);
+      expect(spool.underWay()).to.deep.equal({ ...nothing, claimedSince: 2_000 });
+      subject.setNow(3_000);
+      const settling = settle(later, accepted);
+      expect(spool.underWay()).to.deep.equal({ claimedSince: 2_000, unwrittenSince: 3_000 });
+      await settling;
+      expect(spool.underWay()).to.deep.equal(nothing);
+    });
+
     it('settles every entry by its own verdict', async () => {
       const [a, b, c] = sampleEntries(3) as [SpoolEntry, SpoolEntry, SpoolEntry];
       await put(a, b, c);

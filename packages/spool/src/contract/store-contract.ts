@@ -1,6 +1,7 @@
+import { BackhaulError } from '@backhaul/runtime';
 import { expect } from 'chai';
 import { afterEach, beforeEach, describe, it } from 'mocha';
-import type { Op, Store } from '../store.ts';
+import { commitChanges, type Op, type Store, stagedChange } from '../store.ts';
 import { codeOf } from './samples.ts';
 
 export interface StoreSubject {
@@ -99,6 +100,55 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
       subject = await subject.reopen();
       await commit;
       expect(await text('a')).to.equal('1');
+    });
+
+    const opened = async (): Promise<void> => {
+      while (subject.store.state !== 'open') await new Promise((resolve) => setImmediate(resolve));
+    };
+
+    it('is reopened when told to: nothing is taken before everybody has loaded again, what was asked for is refused or written', async () => {
+      let loads = 0;
+      subject.store.onReopened(async () => {
+        loads += 1;
+        expect(await codeOf(() => subject.store.commit([put('b', '1')]))).to.equal('BH-E-SPOOL-STOPPED');
+        expect(await text('a')).to.equal('1');
+      });
+      await subject.store.commit([put('a', '1')]);
+      const underWay = subject.store.commit([put('c', '1')]).then(
+        () => '1',
+        () => undefined,
+      );
+      subject.store.reopen(new Error('a bug'));
+      subject.store.reopen(new Error('again'));
+      expect(subject.store.state).to.equal('recovering');
+      expect(await codeOf(() => subject.store.commit([put('b', '1')]))).to.equal('BH-E-SPOOL-STOPPED');
+      await opened();
+      expect(await text('c')).to.equal(await underWay);
+      await subject.store.commit([put('b', '2')]);
+      expect(await text('b')).to.equal('2');
+      expect({ loads, recoveries: subject.store.stats().recoveries }).to.deep.equal({ loads: 1, recoveries: 1 });
+      expect(subject.store.findings()).to.deep.equal([]);
+    });
+
+    it('is reopened when one of the changes of a commit throws: those before it count for nothing', async () => {
+      let counted = 0;
+      subject.store.onReopened(async () => void (counted = 0));
+      const one = stagedChange(() => {
+        counted += 1;
+        return [put('a', '1')];
+      });
+      const broken = stagedChange(() => {
+        throw new BackhaulError('BH-E-INTERNAL', { detail: 'a bug' });
+      });
+      expect(await codeOf(() => commitChanges(subject.store, [one, broken]))).to.equal('BH-E-INTERNAL');
+      await opened();
+      expect({ counted, onDisk: await text('a') }).to.deep.equal({ counted: 0, onDisk: undefined });
+    });
+
+    it('stops while it is being reopened', async () => {
+      subject.store.reopen(new Error('a bug'));
+      subject = await subject.reopen();
+      await subject.store.commit([put('a', '1')]);
     });
   });
 }

@@ -58,7 +58,7 @@ export async function prepareDeadLetterCommand(spool: Spool, { header, body }: M
     return await COMMANDS[header.subclass]!(spool, parameters);
   } catch (thrown) {
     const { code, detail, sentence, retryable } = toBackhaulError(thrown);
-    if (retryable) throw thrown;
+    if (retryable && code !== 'BH-E-INTERNAL') throw thrown; // a letter that cannot be read now can never be
     return refused(code, detail ?? sentence);
   }
 }

@@ -1,13 +1,21 @@
 import { type Lane, type Mark, readHeader, type Tombstone, writeHeader } from '@backhaul/envelope';
 import type { Clock, Logger } from '@backhaul/runtime';
-import { type Claim, commitChanges, type Numbering, type Spool, type SpoolEntry, type Store } from '@backhaul/spool';
+import {
+  type Claim,
+  commitChanges,
+  type HoldingsRange,
+  type Numbering,
+  type Spool,
+  type SpoolEntry,
+  type Store,
+} from '@backhaul/spool';
 import type { KnownNumbers } from './known-numbers.ts';
 import type { Outbox } from './outbox.ts';
 import { inOrder } from './receipts.ts';
 
+/** More than a spool has in practice; beyond it what is told is coarser, then left out. */
+const MAX_RANGES = 100_000;
 const BATCH = { maxMessages: 256, maxBytes: 4 * 1024 * 1024 };
-/** What others made waits so long while this component's own messages are numbered anew. */
-const PAUSE_MS = 5_000;
 /** What a receipt says of a number whose message has one of the next epoch. */
 const NEW_EPOCH_RULE = 'new-epoch';
 
@@ -27,7 +35,7 @@ export interface NewEpochOptions {
  * here: those numbers were used for other messages. Or an epoch has appeared after this one: a copy has taken
  * over, and what says this epoch is fenced. Or the parent has `fenced` something of ours already. A new epoch begins, and what
  * this component made itself and still waits gets numbers of it (with its own id: what the parent had already is known again by
- * that); so does what waits under an earlier epoch because a crash came between. Of the old numbers a receipt says so: something
+ * that); so does what waits under an earlier epoch with numbers that the parent has seen, because a crash came between. Of the old numbers a receipt says so: something
  * above them may have arrived, and they will not. Called before anything is sent.
  */
 export async function renewEpochIfRestored(
@@ -37,7 +45,7 @@ export async function renewEpochIfRestored(
 ): Promise<boolean> {
   const { numbering, store, logger } = options;
   const reason = reasonToRenew(options, marks) ?? (fenced ? { fenced } : undefined);
-  if (reason === undefined) return false;
+  if (reason === undefined) return finishRenewal(options, marks);
   const { epoch: superseded } = numbering;
   await commitChanges(store, [numbering.renew()]);
   const renumbered = await renumberOwn(options);
@@ -56,40 +64,48 @@ function reasonToRenew({ self, numbering, known }: NewEpochOptions, marks: reado
   return isKnown && newest !== undefined && newest !== epoch ? { newest } : undefined;
 }
 
+/** A crash came between a new epoch and its numbers: under the old ones the parent would take the rest for what it has. */
+async function finishRenewal(options: NewEpochOptions, marks: readonly Mark[]): Promise<boolean> {
+  const { self, numbering, spool, logger } = options;
+  const isUsed = ({ epoch, lane, from }: HoldingsRange): boolean =>
+    marks.some((mark) => mark.source === self && mark.epoch === epoch && mark.lane === lane && mark.through >= from);
+  const { ranges } = spool.holdings(MAX_RANGES);
+  if (!ranges.some((range) => range.source === self && range.epoch !== numbering.epoch && isUsed(range))) return false;
+  const renumbered = await renumberOwn(options);
+  logger.error({ epoch: numbering.epoch, renumbered }, 'what waited under numbers that were used has new ones');
+  return true;
+}
+
+/** What others made is left alone: it may be sent meanwhile, and there may be very much of it. */
 async function renumberOwn(options: NewEpochOptions): Promise<number> {
-  const { self, numbering, spool, clock } = options;
-  const notBefore = clock.now() + PAUSE_MS;
-  const isOld = (entry: SpoolEntry): boolean => entry.source === self && entry.epoch !== numbering.epoch;
+  const { self, numbering, spool } = options;
+  const isOld = ({ source, epoch }: Pick<SpoolEntry, 'source' | 'epoch'>): boolean =>
+    source === self && epoch !== numbering.epoch;
   let renumbered = 0;
-  for (let claim = await spool.claim(BATCH); claim !== undefined; claim = await spool.claim(BATCH)) {
-    if (claim.entries.some(isOld)) renumbered += await renumberClaim(options, claim, isOld, notBefore);
-    else spool.release(claim, notBefore);
+  for (;;) {
+    const claim = await spool.claimOf(isOld, BATCH);
+    if (claim === undefined) return renumbered;
+    await renumberClaim(options, claim);
+    renumbered += claim.entries.length;
   }
-  return renumbered;
 }
 
 /** An entry leaves with its old number in the commit that puts it back with its new one, and tells of the old one. */
-async function renumberClaim(
-  { numbering, spool, store, outbox }: NewEpochOptions,
-  claim: Claim,
-  isOld: (entry: SpoolEntry) => boolean,
-  notBefore: number,
-): Promise<number> {
-  const old = claim.entries.filter(isOld);
-  const { first, change } = numbering.stage(claim.lane, old.length);
-  const renewed = old.map((entry, i) => withPlace(entry, numbering.epoch, first + i));
-  const settlements = claim.entries.map((entry) =>
-    isOld(entry) ? ({ outcome: 'accepted' } as const) : ({ outcome: 'retry', notBefore } as const),
-  );
+async function renumberClaim({ numbering, spool, store, outbox }: NewEpochOptions, claim: Claim): Promise<void> {
+  const { lane, entries } = claim;
   try {
-    const settled = spool.settle(claim, settlements);
+    const { first, change } = numbering.stage(lane, entries.length);
+    const renewed = entries.map((entry, i) => withPlace(entry, numbering.epoch, first + i));
+    const settled = spool.settle(
+      claim,
+      entries.map(() => ({ outcome: 'accepted' }) as const),
+    );
     const placed = spool.stage(renewed, { inPlace: true });
-    await commitChanges(store, [change, settled.change, placed, outbox.account(inOrder(old.map(leftPlace)))]);
+    await commitChanges(store, [change, settled.change, placed, outbox.account(inOrder(entries.map(leftPlace)))]);
   } catch (error) {
     spool.release(claim);
     throw error;
   }
-  return old.length;
 }
 
 function leftPlace({ source, epoch, lane, sequence }: SpoolEntry): Tombstone {
