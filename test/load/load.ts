@@ -1,9 +1,15 @@
 import { Agent, request } from 'undici';
 
 /** Bytes of one message's own data: with its header and framing a message is about 1 KB on the wire. */
-const PAYLOAD = 'x'.repeat(500);
+export const PAYLOAD = 'x'.repeat(500);
 const BATCH = 256;
 const CALLS_AT_ONCE = 4;
+
+export interface LoadOptions {
+  /** messages of one call */
+  readonly batch?: number;
+  readonly callsAtOnce?: number;
+}
 
 export interface LoadResult {
   /** ids the proxy gave to what it has accepted, by its own word */
@@ -16,21 +22,22 @@ export interface LoadResult {
  * Numbered messages handed to a proxy as fast as it takes them, in batches, by several calls at once. A batch that is not
  * answered, or refused with a wait, is handed in again under the same numbers: only what was answered counts as accepted.
  */
-export async function load(socketPath: string, messages: number): Promise<LoadResult> {
-  const agent = new Agent({ connect: { socketPath }, connections: CALLS_AT_ONCE });
+export async function load(socketPath: string, messages: number, options: LoadOptions = {}): Promise<LoadResult> {
+  const { batch = BATCH, callsAtOnce = CALLS_AT_ONCE } = options;
+  const agent = new Agent({ connect: { socketPath }, connections: callsAtOnce });
   const accepted: string[] = [];
-  const instance = await register(agent);
+  const instance = await registerLoad(agent);
   const startedAt = performance.now();
   let next = 0;
   const caller = async () => {
     while (next < messages) {
       const from = next;
-      next = Math.min(messages, from + BATCH);
+      next = Math.min(messages, from + batch);
       accepted.push(...(await handIn(agent, instance, from, next)));
     }
   };
   try {
-    await Promise.all(Array.from({ length: CALLS_AT_ONCE }, caller));
+    await Promise.all(Array.from({ length: callsAtOnce }, caller));
   } finally {
     await agent.close();
   }
@@ -38,7 +45,7 @@ export async function load(socketPath: string, messages: number): Promise<LoadRe
 }
 
 /** The integrator and the support instance of the load; the same ones on every call. */
-async function register(agent: Agent): Promise<string> {
+export async function registerLoad(agent: Agent): Promise<string> {
   const integrator = await post<{ id: string }>(agent, '/v1/integrators', {
     name: 'load',
     platform: 'load',
