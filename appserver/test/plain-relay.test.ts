@@ -20,22 +20,24 @@ describe('Relay listener of the application server without TLS', () => {
     expect(load({ host: '0.0.0.0' }).relay.plain).to.equal(false);
   });
 
-  it('says so in the log, and takes an envelope from whom it knows by its own word', async () => {
+  it('says so in the log, and hears whom it knows by its own word', async () => {
     const warned: string[] = [];
     const log = { info() {}, error() {}, debug() {}, warn: (_: object, text: string) => void warned.push(text) };
     const logger = { ...log, child: () => logger };
     const test = await TestAppserver.create({ config: { relay: { port: 0, plain: true } }, logger });
     try {
       const { mlms } = await test.addSite();
-      const post = (id: string) =>
-        request(`${test.appserver.relay.url}/v1/envelopes`, {
+      const codeFor = async (id: string) => {
+        const reply = await request(`${test.appserver.relay.url}/v1/envelopes`, {
           method: 'POST',
           headers: { 'backhaul-identity': uriSan(test.peer(id).identity), 'content-type': 'text/plain' },
-          body: '',
+          body: 'no envelope',
         });
+        return ((await reply.body.json()) as { code: string }).code;
+      };
       expect(test.appserver.relay.url).to.match(/^http:/);
-      expect((await post(mlms[0]!)).statusCode).to.equal(415);
-      expect((await post('unknown.m1')).statusCode).to.equal(403);
+      expect(await codeFor(mlms[0]!), 'heard, and judged by what it sent').to.equal('BH-E-VERSION');
+      expect(await codeFor(mlms[0]!.replace(/m1$/, 'm99'))).to.equal('BH-E-ID-UNKNOWN');
       expect(warned.join()).to.include('without TLS');
     } finally {
       await test.stop();

@@ -14,7 +14,7 @@ import { showBacklog, showRelay } from './report/relay-report.ts';
 import { runWorkloads } from './run-workloads.ts';
 import type { Workload } from './workload.ts';
 import { ALL_WORKLOADS } from './workloads/all-workloads.ts';
-import { throughput } from './workloads/throughput.ts';
+import { shortLook } from './workloads/short-look.ts';
 
 const PARTS = ['spool', 'qos', 'hop', 'forward-path', 'receive', 'guards'];
 const say = (line: string): void => console.error(line);
@@ -50,7 +50,7 @@ async function runNamed({ names, json, small, pairs }: BenchOptions): Promise<vo
 async function runQuick({ json }: BenchOptions): Promise<void> {
   const relay = await quick(BUILT, say);
   if (!json) showRelay(relay);
-  const [peers] = await runWorkloads([throughput], { quick: true, say });
+  const [peers] = await runWorkloads([shortLook], { quick: true, say });
   if (json) console.log(JSON.stringify({ ...relay, peers }, null, 2));
 }
 

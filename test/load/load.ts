@@ -9,6 +9,8 @@ export interface LoadOptions {
   /** messages of one call */
   readonly batch?: number;
   readonly callsAtOnce?: number;
+  /** the message's own data besides its number, by its number */
+  readonly payload?: (number: number) => string;
 }
 
 export interface LoadResult {
@@ -23,7 +25,7 @@ export interface LoadResult {
  * answered, or refused with a wait, is handed in again under the same numbers: only what was answered counts as accepted.
  */
 export async function load(socketPath: string, messages: number, options: LoadOptions = {}): Promise<LoadResult> {
-  const { batch = BATCH, callsAtOnce = CALLS_AT_ONCE } = options;
+  const { batch = BATCH, callsAtOnce = CALLS_AT_ONCE, payload = () => PAYLOAD } = options;
   const agent = new Agent({ connect: { socketPath }, connections: callsAtOnce });
   const accepted: string[] = [];
   const instance = await registerLoad(agent);
@@ -33,7 +35,7 @@ export async function load(socketPath: string, messages: number, options: LoadOp
     while (next < messages) {
       const from = next;
       next = Math.min(messages, from + batch);
-      accepted.push(...(await handIn(agent, instance, from, next)));
+      accepted.push(...(await handIn(agent, messagesOf(instance, from, next, payload))));
     }
   };
   try {
@@ -65,13 +67,16 @@ interface Answer {
   readonly verdicts?: readonly { readonly accepted: boolean; readonly id?: string }[];
 }
 
-async function handIn(agent: Agent, instance: string, from: number, to: number): Promise<string[]> {
-  const messages = Array.from({ length: to - from }, (_, index) => ({
+function messagesOf(instance: string, from: number, to: number, payload: (number: number) => string): object[] {
+  return Array.from({ length: to - from }, (_, index) => ({
     instance,
     class: 'x-load',
     subclass: 'message',
-    data: { number: from + index, payload: PAYLOAD },
+    data: { number: from + index, payload: payload(from + index) },
   }));
+}
+
+async function handIn(agent: Agent, messages: readonly object[]): Promise<string[]> {
   for (;;) {
     const { status, body, retryAfterSeconds } = await post<Answer>(agent, '/v1/data', { messages });
     if (status === 202 && body.verdicts?.every(({ accepted }) => accepted)) return body.verdicts.map(({ id }) => id!);

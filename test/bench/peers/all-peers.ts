@@ -5,3 +5,11 @@ import type { Peer } from './peer.ts';
 import { rabbitmqClassic, rabbitmqQuorum } from './rabbitmq.ts';
 
 export const ALL_PEERS: readonly Peer[] = [natsAlways, nats, rabbitmqClassic, rabbitmqQuorum, mosquitto, nginx];
+
+/** What this machine lacks, each with the reason. */
+export function whyMissing(): string[] {
+  return ALL_PEERS.flatMap((peer) => {
+    const why = peer.missing();
+    return why === undefined ? [] : [`${peer.title}: ${why}`];
+  });
+}

@@ -1,7 +1,7 @@
 import { BackhaulLine, type BackhaulLineOptions } from '../lines/backhaul-line.ts';
 import type { Line } from '../lines/line.ts';
 import { PeerLine } from '../lines/peer-line.ts';
-import { ALL_PEERS } from '../peers/all-peers.ts';
+import { ALL_PEERS, whyMissing } from '../peers/all-peers.ts';
 import type { Peer } from '../peers/peer.ts';
 import type { Comparison, Workload, WorkloadOrder } from '../workload.ts';
 import { compareLines, type LineRuns, PROCESS_COLUMNS, type ProcessRow } from './compare-lines.ts';
@@ -107,17 +107,10 @@ async function play(match: Match, { pairs = PAIRS, quick, say }: WorkloadOrder) 
   });
 }
 
-function whyMissing(): string[] {
-  return ALL_PEERS.flatMap((peer) => {
-    const why = peer.missing();
-    return why === undefined ? [] : [`${peer.title}: ${why}`];
-  });
-}
-
 function setting(peers: readonly Peer[]): string {
   const settings = peers.map(({ title, settings }) => `${title}: ${settings}.`);
   return [
-    'Messages of about 1,000 bytes, counted once each at the final consumer: for Backhaul that is the application server, which has them in its database by then; for a peer a client process that acknowledges.',
+    'A peer carries 1,000 bytes a message; ours is a body of 500 characters and its header, 1,430 bytes on the second hop with its framing. Each is counted once at the final consumer: for Backhaul that is the application server, which has them in its database by then; for a peer a client process that acknowledges.',
     'Backhaul: one integrator hands in over the Unix socket of a proxy, four calls at once (64 with one message a request); nothing is compressed.',
     ...settings,
   ].join(' ');
