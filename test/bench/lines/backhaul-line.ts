@@ -1,3 +1,4 @@
+import { VERSION } from '@backhaul/runtime';
 import { Fleet } from '../../fleet/fleet.ts';
 import { BUILT, type RoleProcess } from '../../fleet/role-process.ts';
 import { load } from '../../load/load.ts';
@@ -33,7 +34,7 @@ export class BackhaulLine implements Line {
     this.#arrivals = arrivals;
     this.batch = batch;
     this.title = `Backhaul, ${plain ? 'plain' : 'mutual TLS'}, ${batch === 1 ? 'one message a request' : `batches up to ${batch}`}`;
-    this.version = process.version;
+    this.version = VERSION;
   }
 
   static async start(options: BackhaulLineOptions): Promise<BackhaulLine> {
