@@ -23,7 +23,7 @@ export function cleanUpWhenEnded(): void {
 
 function endEverything(): void {
   endProcesses(withDescendants([process.pid]).filter((pid) => pid !== process.pid));
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
 }
 
 /** SIGKILL: what they keep is thrown away. */
