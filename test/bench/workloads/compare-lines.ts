@@ -8,11 +8,16 @@ export type ProcessRow = readonly (string | number)[];
 
 export const PROCESS_COLUMNS = ['system', 'process', 'CPU s', 'CPU µs a message', 'MiB'] as const;
 
-export interface LineRuns {
-  readonly messages: number;
+/** Messages; the rate of each is what is compared, so that a slow one may carry fewer. */
+export interface Volume {
+  readonly ours: number;
+  readonly theirs: number;
   readonly warmUp: number;
   /** of the run under strace */
   readonly traced: number;
+}
+
+export interface LineRuns extends Volume {
   readonly pairs: number;
   readonly say: (line: string) => void;
 }
@@ -25,18 +30,25 @@ export interface ComparedLines {
 
 /** Both are warm, then they take turns; what waits for the disk is counted in a short run afterwards. */
 export async function compareLines(ours: Line, theirs: Line, runs: LineRuns): Promise<ComparedLines> {
-  const { messages, warmUp, say } = runs;
+  const { warmUp, say } = runs;
   for (const line of [ours, theirs]) await line.run(warmUp);
   const watches = [ours, theirs].map(({ processes }) => new ProcessWatch(processes));
-  const run = (line: Line, watch: ProcessWatch) => () => watch.during(() => line.run(messages));
-  const pairs = await inTurns(runs.pairs, run(ours, watches[0]!), run(theirs, watches[1]!), ({ ours, theirs }, n) =>
-    say(
-      `  pair ${n}: ${Math.round(ours)} against ${Math.round(theirs)} messages/s, ratio ${(ours / theirs).toFixed(2)}`,
-    ),
+  const run = (line: Line, watch: ProcessWatch, messages: number) => () => watch.during(() => line.run(messages));
+  const pairs = await inTurns(
+    runs.pairs,
+    run(ours, watches[0]!, runs.ours),
+    run(theirs, watches[1]!, runs.theirs),
+    ({ ours, theirs }, n) =>
+      say(
+        `  pair ${n}: ${Math.round(ours)} against ${Math.round(theirs)} messages/s, ratio ${(ours / theirs).toFixed(2)}`,
+      ),
   );
   const of = spread(ratios(pairs));
   say(`  ${ours.title} against ${theirs.title}: ${of.median.toFixed(2)} (${of.min.toFixed(2)}–${of.max.toFixed(2)})`);
-  const rows = [ours, theirs].flatMap((line, index) => rowsOf(line, watches[index]!, messages * runs.pairs));
+  const rows = [
+    ...rowsOf(ours, watches[0]!, runs.ours * runs.pairs),
+    ...rowsOf(theirs, watches[1]!, runs.theirs * runs.pairs),
+  ];
   return {
     pairs,
     processes: rows,

@@ -44,7 +44,7 @@ async function play(batch: number, { pairs = PAIRS, quick, say }: WorkloadOrder)
   const messages = quick ? QUICK_MESSAGES : MESSAGES.get(batch)!;
   const start = (plain: boolean) => () => BackhaulLine.start({ plain, batch });
   return withLines([start(false), start(true)], async (ours, theirs) => {
-    const volume = { messages, warmUp: Math.ceil(messages / WARM_UP_PART), traced: TRACED };
+    const volume = { ours: messages, theirs: messages, warmUp: Math.ceil(messages / WARM_UP_PART), traced: TRACED };
     const compared = await compareLines(ours, theirs, { ...volume, pairs: quick ? 1 : pairs, say });
     const { syncsPerMessage, processes } = compared;
     const comparison: Comparison = {
