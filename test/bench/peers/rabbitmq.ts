@@ -14,7 +14,8 @@ const SETTINGS =
 export const rabbitmqClassic: Peer = {
   name: 'rabbitmq',
   title: 'RabbitMQ → shovel → RabbitMQ, classic queues',
-  durability: 'confirmed after a sync that many messages share, at both nodes',
+  durability:
+    'confirmed after a sync that many messages share, at both nodes; what has been consumed and acknowledged before that needs none',
   settings: SETTINGS,
   missing,
   start: (folder) => startRabbitmq(folder, 'classic'),

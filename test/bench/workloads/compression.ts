@@ -6,7 +6,7 @@ import { removedAtTheEnd } from '../measure/clean-up.ts';
 import type { Figures, Workload, WorkloadOrder } from '../workload.ts';
 import { logText, noise } from './sample-payloads.ts';
 
-const MESSAGES = { batched: 20_000, single: 4_000 } as const;
+const MESSAGES = { batched: 20_000, single: 2_000 } as const;
 const QUICK_MESSAGES = 1_000;
 const WARM_UP = 1_000;
 const STORED_WITHIN_MS = 5 * 60_000;
