@@ -81,7 +81,7 @@ export class Appserver {
     this.core = appserverCore({ self, config, database, modules, clock, random, logger, metrics });
     const { facts, directory, receiver } = this.core;
     this.relay = new RelayListener({
-      ...{ self: self.id, ...config.relay, tls, trustDomain },
+      ...{ self: self.id, ...config.relay, tls: config.relay.plain ? 'plain' : tls, trustDomain },
       ...{ handler: receiver, clock, random, logger, metrics },
     });
     const routes = allRoutes(modules);

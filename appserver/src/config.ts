@@ -1,6 +1,6 @@
 import { commonConfig } from '@backhaul/runtime';
 import { z } from 'zod';
-import { notificationConfig } from './notifications/notification-config.ts';
+import { isLoopback, notificationConfig } from './notifications/notification-config.ts';
 
 const port = z.int().min(0).max(65_535);
 const DAY = 'days';
@@ -21,6 +21,16 @@ export const appserverConfig = z.strictObject({
         .optional()
         .describe('How children reach the relay listener, for site packages; made from host and port when left out'),
       compress: z.boolean().default(false).describe('Compress replies for children that take it; for WAN links'),
+      plain: z
+        .boolean()
+        .default(false)
+        .describe(
+          'HTTP without TLS, for measuring: children are who they say they are; refused on any address but loopback',
+        ),
+    })
+    .refine(({ plain, host }) => !plain || isLoopback(host), {
+      path: ['plain'],
+      message: 'plain HTTP is for loopback only',
     })
     .prefault({})
     .describe('Relay listener, mutual TLS'),

@@ -1,64 +1,81 @@
-// npm run bench -- quick [--json]      the whole relay, end to end
-// npm run bench -- backlog [--json]    a week of messages that waited in a proxy: rate, order, memory
-// npm run bench -- spool|qos|hop|forward-path|receive|guards      one part alone
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { BUILT } from '../fleet/role-process.ts';
-import { type BacklogResult, backlog } from './backlog.ts';
-import { type QuickResult, quick } from './quick.ts';
+import { backlog } from './backlog.ts';
+import { helpText } from './help.ts';
+import { install } from './install/install.ts';
+import { cleanUpWhenEnded } from './measure/clean-up.ts';
+import { type BenchOptions, readBenchOptions } from './options.ts';
+import { quick } from './quick.ts';
+import { keptResults } from './report/kept-result.ts';
+import { markdownReport } from './report/markdown-report.ts';
+import { writePage } from './report/page.ts';
+import { showBacklog, showRelay } from './report/relay-report.ts';
+import { runWorkloads } from './run-workloads.ts';
+import type { Workload } from './workload.ts';
+import { ALL_WORKLOADS } from './workloads/all-workloads.ts';
+import { shortLook } from './workloads/short-look.ts';
 
 const PARTS = ['spool', 'qos', 'hop', 'forward-path', 'receive', 'guards'];
+const say = (line: string): void => console.error(line);
 
-const words = process.argv.slice(2);
-const [workload = 'quick', ...rest] = words.filter((word) => !word.startsWith('--'));
-if (workload === 'quick') {
-  const result = await quick(BUILT, (line) => console.error(line));
-  if (words.includes('--json')) console.log(JSON.stringify(result, null, 2));
-  else show(result);
-} else if (workload === 'backlog') {
-  const messages = rest[0] === undefined ? undefined : Number(rest[0]);
-  const result = await backlog(BUILT, (line) => console.error(line), messages);
-  if (words.includes('--json')) console.log(JSON.stringify(result, null, 2));
-  else showBacklog(result);
-} else if (PARTS.includes(workload)) {
-  const file = fileURLToPath(new URL(`parts/${workload}.ts`, import.meta.url));
-  process.exitCode =
-    spawnSync(process.execPath, [...process.execArgv, file, ...rest], { stdio: 'inherit' }).status ?? 1;
-} else {
-  console.error(`unknown workload ${workload}; there are: quick, backlog, ${PARTS.join(', ')}`);
+cleanUpWhenEnded();
+try {
+  await carryOut(readBenchOptions(process.argv.slice(2)));
+} catch (error) {
+  say(`${(error as Error).message}\nnpm run bench -- --help`);
   process.exitCode = 2;
 }
 
-function show(result: QuickResult): void {
-  const { messagesPerSecond, messages, batchSize, residentMiB } = result;
-  console.log(
-    `\n${messagesPerSecond.toLocaleString('en-US')} messages/s end to end (${messages} messages of about 1 KB in batches of up to ${batchSize}, three processes, mutual TLS, every hop synced)`,
-  );
-  const rowOf = (role: string) => ({
-    'CPU µs per message': result.cpuMicrosPerMessage[role],
-    'syncs per message': result.syncsPerMessage[role],
-    'MiB idle': residentMiB[role],
-    'MiB after the load': result.residentMiBAfterLoad[role],
-  });
-  console.table(Object.fromEntries(Object.keys(residentMiB).map((role) => [role, rowOf(role)])));
+async function carryOut(options: BenchOptions): Promise<void> {
+  const { help, page, names } = options;
+  const [first, ...rest] = names;
+  if (help) return console.log(helpText(ALL_WORKLOADS, PARTS));
+  if (options.install) return install(say);
+  if (page) return makePage();
+  if (first === 'quick') return runQuick(options);
+  if (first === 'backlog') return runBacklog(options, rest[0]);
+  if (first !== undefined && PARTS.includes(first)) return runPart(first, rest);
+  return runNamed(options);
 }
 
-function showBacklog(result: BacklogResult): void {
-  const { messages, fillPerSecond, reconnectSeconds, drainSeconds, drainPerSecond, normalPerSecond, ratio, samples } =
-    result;
-  console.log(
-    `\n${messages} messages waited (taken at ${fillPerSecond}/s); the proxy called again after ${reconnectSeconds} s and drained in ${drainSeconds} s, ${drainPerSecond}/s`,
-  );
-  console.log(`normal: ${normalPerSecond.join(', ')} messages/s; drain against their median: ${ratio}`);
-  console.log(`out of order: ${result.outOfOrder}, stored twice: ${result.storedTwice}`);
-  const step = Math.max(1, Math.floor(samples.length / 12));
-  const shown = samples.filter((_, index) => index % step === 0 || index === samples.length - 1);
-  const rowOf = ({ seconds, stored, residentMiB, privateMiB }: (typeof shown)[number]) => ({
-    seconds,
-    stored,
-    ...Object.fromEntries(
-      Object.keys(residentMiB).map((role) => [`${role} MiB (own)`, `${residentMiB[role]} (${privateMiB[role]})`]),
-    ),
-  });
-  console.table(shown.map(rowOf));
+async function runNamed({ names, json, small, pairs }: BenchOptions): Promise<void> {
+  const workloads = names.length === 0 ? ALL_WORKLOADS : names.map(workloadOf);
+  const results = await runWorkloads(workloads, { quick: small, pairs, say });
+  if (json) console.log(JSON.stringify(results, null, 2));
+  if (names.length === 0 && !small) makePage();
+}
+
+/** The relay alone, then a short look at each peer. */
+async function runQuick({ json }: BenchOptions): Promise<void> {
+  const relay = await quick(BUILT, say);
+  if (!json) showRelay(relay);
+  const [peers] = await runWorkloads([shortLook], { quick: true, say });
+  if (json) console.log(JSON.stringify({ ...relay, peers }, null, 2));
+}
+
+async function runBacklog({ json }: BenchOptions, messages: string | undefined): Promise<void> {
+  const result = await backlog(BUILT, say, messages === undefined ? undefined : Number(messages));
+  if (json) console.log(JSON.stringify(result, null, 2));
+  else showBacklog(result);
+}
+
+function runPart(name: string, rest: readonly string[]): void {
+  const file = fileURLToPath(new URL(`parts/${name}.ts`, import.meta.url));
+  const { status } = spawnSync(process.execPath, [...process.execArgv, file, ...rest], { stdio: 'inherit' });
+  process.exitCode = status ?? 1;
+}
+
+function makePage(): void {
+  const kept = keptResults(ALL_WORKLOADS.map(({ name }) => name));
+  const titles = Object.fromEntries(ALL_WORKLOADS.map(({ name, title }) => [name, title]));
+  writePage(markdownReport(kept, titles));
+  say(`docs/performance.md: ${kept.map(({ result }) => result.workload).join(', ') || 'no results are kept'}`);
+}
+
+function workloadOf(name: string): Workload {
+  const found = ALL_WORKLOADS.find((workload) => workload.name === name);
+  if (found !== undefined) return found;
+  const known = ['quick', 'backlog', ...ALL_WORKLOADS.map((workload) => workload.name), ...PARTS];
+  throw new Error(`no workload ${name}; there are: ${known.join(', ')}`);
 }

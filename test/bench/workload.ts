@@ -18,6 +18,10 @@ export interface Comparison {
   readonly peer: string;
   /** what an acknowledgement of each is worth, in words */
   readonly durability: { readonly ours: string; readonly theirs: string };
+  /** the largest number of messages that one request, one acknowledgement and one sync may carry */
+  readonly batch?: { readonly ours: number; readonly theirs: number };
+  /** fsync and fdatasync on the way from the producer to the consumer, all processes together, as strace saw them */
+  readonly syncsPerMessage?: { readonly ours: number | undefined; readonly theirs: number | undefined };
   readonly pairs: readonly { readonly ours: number; readonly theirs: number }[];
   /** the ratio ours/theirs that we want, and whether more or less is better */
   readonly aim?: { readonly better: 'more' | 'less'; readonly reach: number; readonly goFor: number };

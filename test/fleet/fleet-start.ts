@@ -17,6 +17,8 @@ export interface FleetOptions {
   readonly proxies?: number;
   /** MLMs of the site, one unless given; with more, each proxy may use all of them and prefers them in turn */
   readonly mlms?: number;
+  /** plain HTTP on every hop, for measuring; mutual TLS unless given */
+  readonly plain?: boolean;
   /** settings added to those of the MLM and of every proxy */
   readonly mlm?: object;
   readonly proxy?: object;
@@ -57,7 +59,7 @@ interface Ports {
   readonly mlms: readonly number[];
 }
 
-const url = (port: number): string => `https://127.0.0.1:${port}`;
+const url = (port: number, scheme = 'https'): string => `${scheme}://127.0.0.1:${port}`;
 const listen = (port: number) => ({ host: '127.0.0.1', port });
 
 /** Starts a fleet from the authority down: each component is enrolled, then started. When one fails, all are ended. */
@@ -107,7 +109,7 @@ export class FleetStart {
     await this.#enrol({ id: APPSERVER, names: NAMES, token }, home);
     const appserver = await this.#run('appserver', 'appserver', home, {
       trustDomain: TRUST_DOMAIN,
-      relay: { ...listen(relay), url: url(relay) },
+      relay: { ...listen(relay), url: this.#relayUrl(relay), ...this.#plain },
       staff: listen(staff),
       authority: { registrarUrl: url(registrar), enrolUrl: url(enrol) },
       ...this.#options.appserver,
@@ -121,12 +123,12 @@ export class FleetStart {
     await post(`/customers/${customer.id}/sites`, { name: SITE });
     return post<SitePackage>(`/customers/${customer.id}/sites/${SITE}/package`, {
       ...{ mlms: mlms.length, proxies: this.#options.proxies ?? 1 },
-      ...{ mlmUrls: mlms.map(url), redundant: mlms.length > 1 },
+      ...{ mlmUrls: mlms.map((port) => this.#relayUrl(port)), redundant: mlms.length > 1 },
     });
   }
 
   async #startMlms(site: SitePackage): Promise<RoleProcess[]> {
-    const parent = await this.#through('appserver', url(this.#ports.relay));
+    const parent = await this.#through('appserver', this.#relayUrl(this.#ports.relay));
     const mlms: RoleProcess[] = [];
     for (const [index, component] of ofKind(site, 'mlm').entries()) {
       const name = index === 0 ? 'mlm' : `mlm-${index + 1}`;
@@ -134,7 +136,8 @@ export class FleetStart {
       await this.#enrol(component, home);
       const settings = {
         trustDomain: TRUST_DOMAIN,
-        relay: listen(this.#ports.mlms[index]!),
+        ...(this.#options.plain ? { identity: { id: component.id, customer: site.customer } } : {}),
+        relay: { ...listen(this.#ports.mlms[index]!), ...this.#plain },
         parents: [{ id: APPSERVER, url: parent }],
         ...this.#options.mlm,
       };
@@ -145,8 +148,9 @@ export class FleetStart {
 
   async #startProxies(site: SitePackage): Promise<RoleProcess[]> {
     const { mlms } = this.#ports;
-    const first = await this.#through('mlm', url(mlms[0]!));
-    const urls = new Map(ofKind(site, 'mlm').map(({ id }, index) => [id, index === 0 ? first : url(mlms[index]!)]));
+    const first = await this.#through('mlm', this.#relayUrl(mlms[0]!));
+    const others = mlms.slice(1).map((port) => this.#relayUrl(port));
+    const urls = new Map(ofKind(site, 'mlm').map(({ id }, index) => [id, [first, ...others][index]]));
     return Promise.all(
       ofKind(site, 'proxy').map(async (component, index) => {
         const name = `proxy-${index + 1}`;
@@ -155,11 +159,20 @@ export class FleetStart {
         const parents = [component.parent, ...(component.alternates ?? [])];
         return this.#run(name, 'proxy', home, {
           trustDomain: TRUST_DOMAIN,
+          ...(this.#options.plain ? { identity: { id: component.id } } : {}),
           parents: parents.map(({ id }) => ({ id, url: urls.get(id) })),
           ...this.#options.proxy,
         });
       }),
     );
+  }
+
+  get #plain(): { plain?: true } {
+    return this.#options.plain ? { plain: true } : {};
+  }
+
+  #relayUrl(port: number): string {
+    return url(port, this.#options.plain ? 'http' : 'https');
   }
 
   async #run(name: string, role: Role, home: string, settings: object): Promise<RoleProcess> {

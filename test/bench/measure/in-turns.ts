@@ -1,6 +1,6 @@
-export interface Pair {
-  readonly ours: number;
-  readonly theirs: number;
+export interface Pair<T = number> {
+  readonly ours: T;
+  readonly theirs: T;
 }
 
 export interface Spread {
@@ -10,13 +10,13 @@ export interface Spread {
 }
 
 /** Ours, theirs, ours, theirs …: what the machine does meanwhile meets both. */
-export async function inTurns(
+export async function inTurns<T = number>(
   count: number,
-  ours: () => Promise<number>,
-  theirs: () => Promise<number>,
-  told: (pair: Pair, number: number) => void = () => {},
-): Promise<Pair[]> {
-  const pairs: Pair[] = [];
+  ours: () => Promise<T>,
+  theirs: () => Promise<T>,
+  told: (pair: Pair<T>, number: number) => void = () => {},
+): Promise<Pair<T>[]> {
+  const pairs: Pair<T>[] = [];
   for (let n = 1; n <= count; n += 1) {
     const pair = { ours: await ours(), theirs: await theirs() };
     pairs.push(pair);

@@ -8,6 +8,11 @@ export function cpuSeconds(pids: readonly number[]): number {
   return withDescendants(pids).reduce((sum, pid) => sum + cpuOf(pid), 0);
 }
 
+/** The same of one process alone. */
+export function ownCpuSeconds(pid: number): number {
+  return cpuOf(pid);
+}
+
 /** Resident memory of these processes and all below them, MiB. */
 export function residentMiB(pids: readonly number[]): number {
   return withDescendants(pids).reduce((sum, pid) => sum + residentOf(pid), 0) / 1024;
@@ -27,7 +32,8 @@ function residentOf(pid: number): number {
   return fieldOf(`/proc/${pid}/status`, /^VmRSS:\s+(\d+) kB/m);
 }
 
-function withDescendants(pids: readonly number[]): number[] {
+/** These processes and all that they have started. */
+export function withDescendants(pids: readonly number[]): number[] {
   const children = new Map<number, number[]>();
   for (const name of readdirSync('/proc')) {
     if (!/^\d+$/.test(name)) continue;

@@ -1,0 +1,17 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const PAGE = fileURLToPath(new URL('../../../docs/performance.md', import.meta.url));
+
+/** Puts the text into docs/performance.md. */
+export function writePage(text: string, page = PAGE): void {
+  writeFileSync(page, withPart(readFileSync(page, 'utf8'), 'bench', text));
+}
+
+/** A page with what stands between `<!-- name -->` and `<!-- /name -->` replaced. Throws where they are missing. */
+export function withPart(page: string, name: string, text: string): string {
+  const [open, close] = [`<!-- ${name} -->\n`, `<!-- /${name} -->`];
+  const [from, to] = [page.indexOf(open), page.indexOf(close)];
+  if (from < 0 || to < from) throw new Error(`the page has no marks ${open.trim()} … ${close}`);
+  return page.slice(0, from + open.length) + text + page.slice(to);
+}
