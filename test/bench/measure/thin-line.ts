@@ -70,7 +70,7 @@ export class ThinLine {
       for (const packet of this.#bucket === undefined ? [chunk] : packetsOf(chunk)) {
         await this.#turn(packet.length);
         this.bytes[direction] += packet.length;
-        if (!to.write(packet)) await Promise.race([once(to, 'drain'), once(to, 'close')]);
+        if (!to.write(packet)) await drained(to);
       }
     }
     to.end();
@@ -86,6 +86,18 @@ export class ThinLine {
     const waitMs = this.#bucket?.take(bytes, performance.now()) ?? 0;
     if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
   }
+}
+
+/** Resolves too when it is closed: what is written then goes nowhere. */
+function drained(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    const end = (): void => {
+      socket.off('drain', end).off('close', end);
+      resolve();
+    };
+    if (socket.destroyed) resolve();
+    else socket.on('drain', end).on('close', end);
+  });
 }
 
 export function packetsOf(chunk: Buffer): Buffer[] {
