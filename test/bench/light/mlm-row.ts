@@ -19,8 +19,13 @@ export class MlmRow {
   /** the uppermost first */
   readonly mlms: RoleProcess[] = [];
 
+  readonly #endWithUs = (): void => {
+    for (const mlm of this.mlms) mlm.signal('SIGKILL');
+  };
+
   private constructor(folder: TemporaryDirectory) {
     this.#folder = folder;
+    process.once('exit', this.#endWithUs);
   }
 
   static async start({ tiers = 1, proxies, parentUrl, settings }: MlmRowOptions): Promise<MlmRow> {
@@ -52,6 +57,7 @@ export class MlmRow {
   }
 
   async stop(): Promise<void> {
+    process.off('exit', this.#endWithUs);
     for (const mlm of this.mlms.toReversed()) await mlm.kill();
     await this.#folder.remove();
   }
