@@ -39,7 +39,7 @@ export class ThinLine {
 
   /** Bytes a second from now on, both directions together. */
   narrow(bytesPerSecond: number): void {
-    this.#bucket = new TokenBucket(bytesPerSecond, PACKET_BYTES);
+    this.#bucket = new TokenBucket(bytesPerSecond, 0); // no burst: every packet takes its time on the line
   }
 
   widen(): void {
