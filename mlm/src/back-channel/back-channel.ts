@@ -237,8 +237,9 @@ function deliver(options: BackChannelOptions, page: Page, message: Message): Eff
     return answer(message, { status: 'refused', code: 'BH-E-TARGET', text, members: namedIn(header.destination) });
   }
   const size = sizeOf(message);
-  const owners = targets.children.filter((child) => mailboxes.hasRoom(child, size));
-  const full = targets.children.filter((child) => !owners.includes(child));
+  const owners: string[] = [];
+  const full: string[] = [];
+  for (const child of targets.children) (mailboxes.hasRoom(child, size) ? owners : full).push(child);
   const here = targets.here ? answerHere(options, page, message) : NOTHING;
   const drafts = [...here.drafts];
   if (full.length > 0 && !isRejection(message)) {

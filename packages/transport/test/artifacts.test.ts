@@ -3,7 +3,8 @@ import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FaultProxy, leakCheck, type TemporaryDirectory, temporaryDirectory, until } from '@backhaul/testkit';
 import { expect } from 'chai';
-import { certificates, type Lower, lower, type Upper, upper } from './support/hop.ts';
+import { request } from 'undici';
+import { certificates, type Lower, lower, TRUST_DOMAIN, type Upper, upper } from './support/hop.ts';
 import { PROXY } from './support/messages.ts';
 import { RawPeer } from './support/raw-request.ts';
 
@@ -129,6 +130,26 @@ describe('artifacts', () => {
     });
     expect(await codeOf(fetched)).to.equal('BH-E-ID-REVOKED');
     expect(above.handler.served[0]).to.include({ complete: false });
+  });
+
+  it('reach several readers at one time whole, however slowly each of them takes the pieces', async () => {
+    const plain = await upper({ tls: 'plain' });
+    const artifact = above.handler.artifacts.get(sha256)!;
+    plain.handler.artifacts.set(sha256, artifact);
+    const identity = `spiffe://${TRUST_DOMAIN}/${PROXY.split('.')[0]}/proxy/${PROXY}`;
+    const read = async (pieces: number): Promise<string> => {
+      const hash = createHash('sha256');
+      const headers = { 'backhaul-identity': identity };
+      const reply = await request(`${plain.listener.url}/v1/artifacts/${sha256}`, { headers });
+      let came = 0;
+      for await (const piece of reply.body) {
+        hash.update(piece as Buffer);
+        if (came++ % pieces === 0) await new Promise((resolve) => setTimeout(resolve, 2)); // the socket fills up
+      }
+      return hash.digest('hex');
+    };
+    expect(await Promise.all([1, 3, 7, 50].map(read))).to.deep.equal([sha256, sha256, sha256, sha256]);
+    await plain.stop();
   });
 
   it('are served by range, whole, and by their head', async () => {

@@ -45,7 +45,7 @@ async function receive(material: ConstructorParameters<typeof RelayListener>[0][
 }
 
 /** Gives the same batches again and again, and counts what was settled. */
-class EndlessSpool implements Pick<Spool, 'claim' | 'settle' | 'release' | 'ready' | 'depth'> {
+class EndlessSpool implements Pick<Spool, 'claim' | 'settle' | 'release' | 'ready' | 'depth' | 'noteParentTime'> {
   settled = 0;
   readonly #batches: readonly SpoolEntry[][];
   #next = 0;
@@ -65,6 +65,7 @@ class EndlessSpool implements Pick<Spool, 'claim' | 'settle' | 'release' | 'read
   }
 
   release(): void {}
+  noteParentTime(): void {}
   async ready(): Promise<void> {}
   depth() {
     return { messages: 0, bytes: 0, inFlight: 0, byLane: {}, deadLetters: 0, deadLettersDiscarded: 0 };
