@@ -4,7 +4,6 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { type TemporaryDirectory, temporaryDirectory } from '@backhaul/testkit';
 import { nodeFlags } from '../../../scripts/pinned-node.mjs';
-import { removedAtTheEnd } from '../measure/clean-up.ts';
 
 /** How an application server is started that tells of arrivals. */
 export const ARRIVALS_APPSERVER: readonly string[] = [
@@ -33,7 +32,6 @@ export class ArrivalsListener {
 
   static async start(): Promise<ArrivalsListener> {
     const listener = new ArrivalsListener(await temporaryDirectory('bh-arrivals-'));
-    removedAtTheEnd(listener.#folder.path);
     await new Promise<void>((resolve) => listener.#server.listen(listener.#path, resolve));
     return listener;
   }

@@ -2,7 +2,6 @@ import { VERSION } from '@backhaul/runtime';
 import { Fleet } from '../../fleet/fleet.ts';
 import { BUILT, type RoleProcess } from '../../fleet/role-process.ts';
 import { load } from '../../load/load.ts';
-import { removedAtTheEnd } from '../measure/clean-up.ts';
 import { ARRIVALS_APPSERVER, ArrivalsListener } from './arrivals-listener.ts';
 import type { Line } from './line.ts';
 import { pacedSubmissions } from './paced-submissions.ts';
@@ -49,7 +48,6 @@ export class BackhaulLine implements Line {
         startWith: (name) =>
           name === 'appserver' ? { launch: ARRIVALS_APPSERVER, environment: arrivals.environment } : {},
       });
-      removedAtTheEnd(fleet.directory);
       return new BackhaulLine(fleet, arrivals, options);
     } catch (error) {
       await arrivals.stop();

@@ -1,7 +1,6 @@
 import { temporaryDirectory } from '@backhaul/testkit';
 import type { Done, Order } from '../clients/client-orders.ts';
 import { ClientProcess } from '../clients/client-process.ts';
-import { removedAtTheEnd } from '../measure/clean-up.ts';
 import type { Peer, RunningPeer } from '../peers/peer.ts';
 import type { Line } from './line.ts';
 
@@ -37,7 +36,6 @@ export class PeerLine implements Line {
 
   static async start(peer: Peer): Promise<PeerLine> {
     const { path, remove } = await temporaryDirectory('bh-bench-');
-    removedAtTheEnd(path);
     const stops: (() => Promise<void>)[] = [remove];
     try {
       const running = await peer.start(path);

@@ -1,29 +1,37 @@
-import { rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { withDescendants } from './process-figures.ts';
 
-const folders = new Set<string>();
-let installed = false;
+/** With the code that a shell gives them. */
+const SIGNALS = [
+  ['SIGHUP', 129],
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const;
 
-/** A folder that goes when the benchmark is ended from outside; whoever made it removes it otherwise. */
-export function removedAtTheEnd(folder: string): void {
-  folders.add(folder);
-}
+let folder: string | undefined;
 
-/** Ctrl-C or SIGTERM: everything that was started below this process ends, by its id, and the folders go. */
+/**
+ * However this process ends (Ctrl-C, an error nobody caught, a pipe that nobody reads any more): everything that was
+ * started below it ends with it, by its id, and the one folder goes in which all private folders of the run are made.
+ */
 export function cleanUpWhenEnded(): void {
-  if (installed) return;
-  installed = true;
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => {
-      endEverything();
-      process.exit(signal === 'SIGINT' ? 130 : 143);
-    });
-  }
+  if (folder !== undefined) return;
+  folder = mkdtempSync(join(tmpdir(), 'bh-bench-'));
+  process.env['TMPDIR'] = folder;
+  process.once('exit', endEverything);
+  for (const [signal, code] of SIGNALS) process.once(signal, () => process.exit(code));
+  process.once('uncaughtException', (error) => {
+    process.once('uncaughtException', () => {}); // saying it may fail, too
+    console.error(error);
+    process.exit(1);
+  });
 }
 
 function endEverything(): void {
   endProcesses(withDescendants([process.pid]).filter((pid) => pid !== process.pid));
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+  rmSync(folder!, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
 }
 
 /** SIGKILL: what they keep is thrown away. */

@@ -2,7 +2,6 @@ import { FaultProxy } from '@backhaul/testkit';
 import { Fleet } from '../../fleet/fleet.ts';
 import { BUILT } from '../../fleet/role-process.ts';
 import { load } from '../../load/load.ts';
-import { removedAtTheEnd } from '../measure/clean-up.ts';
 import type { Figures, Workload, WorkloadOrder } from '../workload.ts';
 import { logText, noise } from './sample-payloads.ts';
 
@@ -56,7 +55,6 @@ async function wireBytes({ batch, compress }: WireRun, { quick, say }: WorkloadO
       return meter.through(url);
     },
   });
-  removedAtTheEnd(fleet.directory);
   try {
     const rows: Row[] = [];
     const messages = quick ? QUICK_MESSAGES : batch === 1 ? MESSAGES.single : MESSAGES.batched;
