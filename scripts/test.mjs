@@ -48,7 +48,9 @@ function runTests() {
   );
   const files = [
     ...places,
-    ...globSync('test/{rules,e2e,docs,security,browser,invariants,faults,simulation,bench}/**/*.test.ts', { cwd: root }),
+    ...globSync('test/{rules,e2e,docs,security,browser,invariants,faults,simulation,bench}/**/*.test.ts', {
+      cwd: root,
+    }),
   ].sort();
   const chosen = only.length === 0 ? files : files.filter((file) => only.some((path) => file.startsWith(path)));
   return run('tests', node, [
