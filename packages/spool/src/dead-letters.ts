@@ -1,5 +1,5 @@
 import type { SparingLog } from '@backhaul/runtime';
-import { numberKey, numberOf, parseJson } from './keys.ts';
+import { numberKey, numberOf, parseJson, putJson } from './keys.ts';
 import { decodeRecord, encodeRecord } from './record.ts';
 import type { Op, Store } from './store.ts';
 import type { DeadLetter, SpoolEntry } from './types.ts';
@@ -9,10 +9,11 @@ export const DEAD_LETTER_LIMITS = { messages: 1_000, bytes: 64 * 1024 * 1024 } a
 
 type Told = Pick<DeadLetter, 'code' | 'detail' | 'at'> & { lane: number };
 
-/** Messages that a receiver refused for good, or that were taken out as poison. Value: `length u32 | JSON {code, detail, at, lane} | record of one entry`. */
+/** Messages that a receiver refused for good, or that were taken out as poison. Value: `length u32 | JSON {code, detail, at, lane} | record of one entry`. A number is given once. */
 export class DeadLetters {
   readonly #store: Store;
   readonly #prefix: string;
+  readonly #nextKey: string;
   readonly #log: SparingLog | undefined;
   /** bytes on disk and the child it came through, by number, oldest first */
   readonly #letters = new Map<number, { readonly bytes: number; readonly via: string | undefined }>();
@@ -21,9 +22,10 @@ export class DeadLetters {
   /** since the start, for want of room */
   discarded = 0;
 
-  constructor(store: Store, prefix: string, log?: SparingLog) {
+  constructor(store: Store, keys: { readonly letters: string; readonly next: string }, log?: SparingLog) {
     this.#store = store;
-    this.#prefix = prefix;
+    this.#prefix = keys.letters;
+    this.#nextKey = keys.next;
     this.#log = log;
   }
 
@@ -39,6 +41,8 @@ export class DeadLetters {
       const number = numberOf(key);
       this.#note(number, value.length, viaOf(number, value));
     }
+    const next = await this.#store.get(this.#nextKey);
+    if (next !== undefined) this.#next = Math.max(this.#next, parseJson<number>(next));
   }
 
   addOps(entry: SpoolEntry, code: string, detail: string | undefined, at: number): Op[] {
@@ -50,7 +54,8 @@ export class DeadLetters {
     length.writeUInt32LE(told.length);
     const value = Buffer.concat([length, told, encodeRecord([entry])]);
     this.#note(number, value.length, entry.via);
-    return [...this.#makeRoom(number), { type: 'put', key: this.#prefix + numberKey(number), value }];
+    const letter: Op = { type: 'put', key: this.#prefix + numberKey(number), value };
+    return [...this.#makeRoom(number), letter, putJson(this.#nextKey, this.#next)];
   }
 
   /** Oldest first; `after` is a number, exclusive. */

@@ -57,8 +57,8 @@ export interface LaneQueueOptions extends SpoolLimits {
 
 /**
  * The durable queue towards the parent, over one store. Keys: `r/<lane>/<number>` records, `b/<lane>/<number>` what has left of
- * a record, `m/<lane>` {head, next}, `d/<number>` dead letters, `t` the time (spool-time.ts). Times inside are on the axis of the
- * spool; at the door they are wall ms.
+ * a record, `m/<lane>` {head, next}, `d/<number>` dead letters, `n` the number of the next one, `t` the time (spool-time.ts). Times
+ * inside are on the axis of the spool; at the door they are wall ms.
  *
  * spool.S2 an entry leaves by settlement, expiry, eviction or a newer one of its key only; every one but `accepted` is returned for
  * its receipt. spool.S3 claims follow lane (with ageing from lane 4 on), then place. spool.S4 claims are memory only: after a crash
@@ -94,7 +94,7 @@ export class LaneQueue implements Spool {
     this.#contents = new SpoolContents(this.#prefix);
     this.#reader = new RecordReader(options.store, this.#cache, (record, bytes) => this.#contents.lose(record, bytes));
     const log = options.logger && new SparingLog(options.logger, options.clock);
-    this.#deadLetters = new DeadLetters(options.store, `${this.#prefix}d/`, log);
+    this.#deadLetters = new DeadLetters(options.store, { letters: `${this.#prefix}d/`, next: `${this.#prefix}n` }, log);
     this.#waiters = new Waiters(options.clock);
     this.#time = new SpoolTime(options.clock);
   }

@@ -254,6 +254,17 @@ describe('LaneQueue', () => {
     expect((await again.deadLetters({ after: 1_003 })).map(({ number }) => number)).to.deep.equal([1_004]);
   });
 
+  it('the number of a dead letter that was removed is not given again, after a restart neither', async () => {
+    const spool = await make();
+    const add = (to: LaneQueue) => commitChanges(store, [to.addDeadLetter(sampleEntry(), 'BH-E-SCHEMA')]);
+    await add(spool);
+    await add(spool);
+    await commitChanges(store, [spool.removeDeadLetter(2)]);
+    const again = await make();
+    await add(again);
+    expect((await again.deadLetters()).map(({ number }) => number)).to.deep.equal([1, 3]);
+  });
+
   it('keeps what is given up before it was spooled, within a number of bytes; a flood of one child discards its own', async () => {
     const spool = await make();
     const body = Buffer.alloc(DEAD_LETTER_LIMITS.bytes / 3);
