@@ -211,6 +211,48 @@ describe('Commands and memberships', () => {
     expect(third!.groups['site-m']).to.not.include(site.proxies[0]);
   });
 
+  it('a newer membership takes the place of an unread one on which nothing relies; those above stay first', async () => {
+    const { customer, mlms, proxies: below } = await test.addSite('site-n', 2);
+    const [top] = mlms as [string];
+    const { directory } = test.appserver;
+    const under = { customer, site: 'site-under', mlms: 1, proxies: 2, parent: top };
+    await directory.addSite(customer, under.site);
+    const [mlm, proxy] = await directory.ensureComponents(under);
+    const other = await send({ component: below[1] });
+    await directory.revoke(below[0]!); // the top’s alone
+    await directory.revoke(proxy!.id); // of both
+    const kinds = (await mailbox(top)).map(({ header }) => [header.subclass, header.destination]);
+    const memberships = [top, mlm!.id].map((id) => ['membership', { kind: 'component', id }]);
+    expect(other.status).to.equal(202);
+    expect(kinds).to.deep.equal([...memberships, ['ping', { kind: 'component', id: below[1] }], ...memberships]);
+    expect((await membershipsOf(top)).map(({ version }) => version)).to.deep.equal([2, 1, 4, 2]);
+  });
+
+  it('the full mailbox of an MLM that is away keeps nobody from revoking what stands below it', async () => {
+    const small = await TestAppserver.create({ config: { mailbox: { maxMessages: 5 } } });
+    const { mlms, proxies: below } = await small.addSite('site-a', 12);
+    const [owner] = mlms as [string];
+    const { directory, mailboxes } = small.appserver;
+    const ping = () => small.api('POST', '/commands', { destination: { component: below[0] }, command: 'ping' });
+    const statuses: number[] = [];
+    for (let n = 0; n < 5; n++) statuses.push((await ping()).status);
+    expect(statuses).to.deep.equal([202, 202, 202, 202, 503]);
+    for (const id of below.slice(1, 6)) await directory.revoke(id);
+    expect(await mailboxes.depth(owner)).to.include({ messages: 6 });
+    const page = await mailboxes.read(owner, BUDGET); // it may have come, or not
+    for (const id of below.slice(6)) await directory.revoke(id);
+    const again = await mailboxes.read(owner, BUDGET);
+    const subclasses = again.messages.map(({ header }) => readHeader(Buffer.from(header)).subclass);
+    expect(subclasses).to.deep.equal(['membership', 'ping', 'ping', 'ping', 'ping', 'membership']);
+    const { components } = membershipDocument.parse(
+      jsonOf(readContent(Buffer.from(again.messages.at(-1)!.body)) as never),
+    );
+    expect(components.filter(({ state }) => state === 'revoked').map(({ id }) => id)).to.have.members(below.slice(1));
+    await mailboxes.acknowledge(owner, page.epoch, page.through);
+    expect(await mailboxes.depth(owner)).to.include({ messages: 1 });
+    await small.stop();
+  });
+
   it('a change elsewhere makes no new membership', async () => {
     const before = (await membershipsOf(mlm)).length;
     await test.addSite('site-elsewhere', 1);

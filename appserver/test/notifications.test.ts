@@ -217,6 +217,32 @@ describe('Notifications: the outbox', () => {
     expect(next.taken[0]!.id).to.equal(id);
   });
 
+  it('what was handed over is not handed over again while the store takes nothing', async () => {
+    await open([sender]);
+    const { transaction } = database;
+    let refused = 0;
+    sender.behave = async () => {
+      database.transaction = () => {
+        refused++;
+        return Promise.reject(new BackhaulError('BH-E-SPOOL-STOPPED', { detail: 'full' }));
+      };
+    };
+    await notify();
+    for (let attempt = 1; attempt < 10; attempt++) {
+      await until('it cannot be recorded, and somebody waits', () => refused === attempt && clock.pending > 1);
+      await clock.advance(5_000);
+    }
+    await until('somebody waits', () => refused === 10 && clock.pending > 1);
+    expect(sender.attempts).to.equal(1);
+    database.transaction = transaction;
+    sender.behave = async () => undefined;
+    await clock.advance(5_000);
+    await until('it is recorded', async () => (await deliveries())[0]?.state === 'sent');
+    expect(sender.attempts).to.equal(1);
+    await notify({ subject: 'after' });
+    await until('the next is taken', () => sender.taken.length === 2);
+  });
+
   it('what waits for a sender that is gone says so', async () => {
     await open([sender]);
     sender.behave = busy;

@@ -259,6 +259,17 @@ describe('Redundant paths', () => {
       expect(await command(id)).to.include({ state: 'refused', code: 'BH-E-BUSY' });
     });
 
+    it('a later path whose mailbox is full is refused, and leaves nothing behind', async () => {
+      const id = await send({ instance: twins[0] });
+      while (test.appserver.mailboxes.hasRoom(mlms[1]!, 0)) await send({ component: mlms[1] });
+      const counts = `SELECT (SELECT COUNT(*) FROM "mailboxMessages") AS "copies", (SELECT COUNT(*) FROM "messages") AS "messages",
+        (SELECT SUM("last") FROM "numbering") AS "numbers"`;
+      const before = await test.appserver.database.read(counts, []);
+      await clock.advance(32_000);
+      expect(await pathsOf(id)).to.deep.equal({ [proxies[0]!]: 'sent', [proxies[1]!]: 'refused' });
+      expect(await test.appserver.database.read(counts, [])).to.deep.equal(before);
+    });
+
     it('no path is taken after its expiry, and none after a restart twice', async () => {
       const short = await send({ instance: twins[0] }, { expiresInMs: 10_000 });
       const long = await send({ instance: twins[0] });

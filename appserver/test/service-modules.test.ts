@@ -1,10 +1,12 @@
 import { type Content, type Message, type StatusNode, writeHeader, writeStatus } from '@backhaul/envelope';
 import { expect } from 'chai';
 import type { BusEvent } from '../src/index.ts';
+import { isOlder, toldTime } from '../src/service-modules/told-time.ts';
 import { Sender } from './support/sender.ts';
 import { TestAppserver } from './support/test-appserver.ts';
 
 const HOUR_MS = 3_600_000;
+const YEAR_MS = 365 * 24 * HOUR_MS;
 
 describe('Service modules', () => {
   let test: TestAppserver;
@@ -111,6 +113,15 @@ describe('Service modules', () => {
       await test.accept(mlm, stale);
       expect(await find('late')).to.include({ state: 'clear' });
       expect(await noteOf(stale.header.id)).to.contain('older');
+    });
+
+    it('opened by a clock that was a year ahead are cleared when it is right again', async () => {
+      const source = sender();
+      await test.accept(mlm, source.alarm({ alarmId: 'ahead', state: 'open', occurredAt: Date.now() + YEAR_MS }));
+      expect((await find('ahead', '?state=open')).openedAt).to.be.at.most(Date.now());
+      await test.accept(mlm, source.alarm({ alarmId: 'ahead', state: 'clear', occurredAt: Date.now() }));
+      expect(await find('ahead')).to.include({ state: 'clear' });
+      expect(await find('ahead', '?state=open')).to.equal(undefined);
     });
 
     it('that cannot be told are kept as such, with the reason', async () => {
@@ -248,6 +259,36 @@ describe('Service modules', () => {
       expect(item.configuration[0]).to.include({ class: 'disk-configuration', changes: 1 });
     });
 
+    it('go on when the clock of a machine was a year ahead for a while', async () => {
+      const source = sender(proxies[1]);
+      const instance = `${source.id}.s9`;
+      const disk = (sizeBytes: number, madeAt: number) =>
+        source.data(
+          { devices: [], filesystems: [{ device: 'd', mountpoint: '/', type: 'ext4', sizeBytes, usedBytes: 1 }] },
+          { class: 'disk-configuration', subclass: 'list', instance, madeAt },
+        );
+      await test.accept(mlm, disk(100, Date.now() + YEAR_MS));
+      const right = disk(200, Date.now());
+      await test.accept(mlm, right);
+      expect(await noteOf(right.header.id)).to.equal(null);
+      const ofIt = (one: { instance: string }) => one.instance === instance;
+      const { filesystems } = (await itemsOf('/services/storage-monitoring')).find(ofIt);
+      expect(filesystems[0]).to.include({ sizeBytes: 200 });
+      const { configuration } = (await itemsOf('/services/configuration-management')).find(ofIt);
+      expect(configuration[0]).to.include({ changes: 1, message: right.header.id });
+      const { body } = await test.api('GET', `/inventory/${instance}`);
+      expect(JSON.stringify(body)).to.contain('200').and.contain(right.header.id);
+    });
+
+    it('believe no time that is still to come, of whomever', () => {
+      const now = { receivedAt: 1_000 };
+      expect([toldTime(900, now), toldTime(1_100, now)]).to.deep.equal([900, 1_000]);
+      expect(isOlder(900, 950, now)).to.equal(true);
+      expect([900, 800, undefined, 1_001].map((knownAt) => isOlder(900, knownAt, now))).to.deep.equal(
+        Array.from({ length: 4 }, () => false),
+      );
+    });
+
     it('refuse a document that is not of its class, and store nothing of it', async () => {
       const source = sender();
       const wrong = source.data(
@@ -301,6 +342,18 @@ describe('Service modules', () => {
       expect(body.backlog.messages).to.equal(4);
       expect(body.lastHeardAt).to.be.at.least(before);
       expect(body.heartbeat).to.include({ id: source.id });
+    });
+
+    it('shows the newest one also after a clock that was a year ahead', async () => {
+      const source = sender(proxies[1]);
+      await test.accept(mlm, heartbeat(source, { backlog: 7 }, Date.now() + YEAR_MS));
+      await test.accept(mlm, heartbeat(source, { backlog: 8 }, Date.now()));
+      const { body } = await test.api('GET', `/components/${source.id}`);
+      expect(body.backlog.messages).to.equal(8);
+      const rows = await test.appserver.database.read('SELECT "madeAt" FROM "holdings" WHERE "component" = ?', [
+        source.id,
+      ]);
+      expect((rows[0] as { madeAt: number }).madeAt).to.be.at.most(Date.now());
     });
 
     it('passes on to people what a component says of a damaged store, not that it has started', async () => {

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { jsonData } from '@backhaul/envelope';
+import { type Header, jsonData } from '@backhaul/envelope';
 import type { MembershipDocument } from '@backhaul/identity';
 import type { Downward } from '../mailboxes/downward.ts';
 import type { Transaction } from '../store/database.ts';
-import type { ComponentRecord } from './component-tree.ts';
+import type { ComponentRecord, ComponentTree } from './component-tree.ts';
 import type { DirectorySnapshot } from './directory-snapshot.ts';
 
 /** A membership matters until the next one; this long at most. */
@@ -39,32 +39,67 @@ function asMember(
   };
 }
 
-export const membershipHash = (membership: Membership): string =>
-  createHash('sha256').update(JSON.stringify(membership)).digest('hex');
-
 /**
  * Puts a new membership into the mailbox of every MLM whose subtree changed, in the transaction of the change, so that it
- * goes ahead of whatever relies on it.
+ * goes ahead of whatever relies on it. It takes the place of those that wait unread with nothing behind them that relies on
+ * them, and a full mailbox takes it: an MLM that is away keeps nobody from revoking what stands below it, and there is never
+ * more than one of each MLM between two other messages.
  */
 export async function pushMemberships(tx: Transaction, snapshot: DirectorySnapshot, downward: Downward): Promise<void> {
-  for (const id of reachableMlms(snapshot)) {
-    const membership = membershipOf(snapshot, id);
-    const hash = membershipHash(membership);
-    const known = await tx.db
-      .selectFrom('components')
-      .select(['membershipVersion', 'membershipHash'])
-      .where('id', '=', id)
-      .executeTakeFirstOrThrow();
-    if (known.membershipHash === hash) continue;
-    const version = known.membershipVersion + 1;
-    await tx.db
-      .updateTable('components')
-      .set({ membershipVersion: version, membershipHash: hash })
-      .where('id', '=', id)
-      .execute();
-    await send(tx, snapshot, downward, id, { version, ...membership });
-  }
+  const { tree } = snapshot;
+  const mlms = reachableMlms(snapshot);
+  const changed = new Set<string>();
+  for (const id of mlms) if (await renewVersion(tx, snapshot, id)) changed.add(id);
+  const due = await withThoseTakenBack(tx, tree, downward, changed);
+  for (const id of mlms) if (due.has(id)) await send(tx, snapshot, downward, id);
 }
+
+/** Whether this MLM's membership is another one than it was told last; then it has the next version. */
+async function renewVersion(tx: Transaction, snapshot: DirectorySnapshot, id: string): Promise<boolean> {
+  const membershipHash = hashOf(membershipOf(snapshot, id));
+  const known = await membershipRow(tx, id);
+  if (known.membershipHash === membershipHash) return false;
+  const membershipVersion = known.membershipVersion + 1;
+  await tx.db.updateTable('components').set({ membershipVersion, membershipHash }).where('id', '=', id).execute();
+  return true;
+}
+
+const hashOf = (membership: Membership): string =>
+  createHash('sha256').update(JSON.stringify(membership)).digest('hex');
+
+const membershipRow = (tx: Transaction, id: string) =>
+  tx.db
+    .selectFrom('components')
+    .select(['membershipVersion', 'membershipHash'])
+    .where('id', '=', id)
+    .executeTakeFirstOrThrow();
+
+/**
+ * Takes back the memberships at the end of the mailboxes through which the new ones go. Whose they are are told again, behind
+ * those of the MLMs above them: they are added to `due`, whose own mailboxes are looked at in turn.
+ */
+async function withThoseTakenBack(
+  tx: Transaction,
+  tree: ComponentTree,
+  downward: Downward,
+  changed: ReadonlySet<string>,
+): Promise<ReadonlySet<string>> {
+  const due = new Set(changed);
+  const hops = new Set<string>();
+  for (const id of due) for (const hop of tree.nextHops(id)) hops.add(hop);
+  for (const hop of hops) {
+    for (const { destination } of await downward.takeFromEnd(tx, hop, isMembership)) {
+      const id = destination?.kind === 'component' ? destination.id : undefined;
+      if (id === undefined) continue;
+      due.add(id);
+      for (const other of tree.nextHops(id)) hops.add(other);
+    }
+  }
+  return due;
+}
+
+const isMembership = (header: Pick<Header, 'class' | 'subclass'>): boolean =>
+  header.class === 'infrastructure' && header.subclass === 'membership';
 
 /** Those above first, so that each knows whom it passes the next ones on to. */
 function reachableMlms({ tree }: DirectorySnapshot): string[] {
@@ -74,13 +109,9 @@ function reachableMlms({ tree }: DirectorySnapshot): string[] {
   return mlms.map(({ id }) => id).toSorted((a, b) => tree.depth(a) - tree.depth(b));
 }
 
-async function send(
-  tx: Transaction,
-  snapshot: DirectorySnapshot,
-  downward: Downward,
-  mlm: string,
-  document: MembershipDocument,
-): Promise<void> {
+async function send(tx: Transaction, snapshot: DirectorySnapshot, downward: Downward, mlm: string): Promise<void> {
+  const { membershipVersion: version } = await membershipRow(tx, mlm);
+  const document: MembershipDocument = { version, ...membershipOf(snapshot, mlm) };
   await downward.send(tx, snapshot.tree, {
     class: 'infrastructure',
     subclass: 'membership',
@@ -88,5 +119,6 @@ async function send(
     destination: { kind: 'component', id: mlm },
     members: [mlm],
     expiresInMs: MEMBERSHIP_LIFE_MS,
+    pastQuota: true,
   });
 }

@@ -39,6 +39,8 @@ export interface DownwardRequest {
   readonly instance?: string;
   /** from the id that the message is given: the same for messages that are to be done once, whichever arrives first */
   readonly eventKey?: (id: string) => string;
+  /** it goes into a mailbox that is full as well; only for what its sender holds within bounds */
+  readonly pastQuota?: boolean;
 }
 
 /** Makes downward messages: a number, a header, one copy in the mailbox of each next hop [DESIGN §5]. */
@@ -69,14 +71,17 @@ export class Downward {
       'down',
     );
     const bytes = message.headerBytes.byteLength + message.body.byteLength;
-    await this.#options.mailboxes.put(tx, this.#withRoom(tree, request.members, hops, bytes), {
-      id: header.id,
-      header: message.headerBytes,
-      body: message.body,
-      receivedAt: header.madeAt,
-      expiresAt: header.madeAt + request.expiresInMs,
-    });
+    const { pastQuota = false } = request;
+    const owners = pastQuota ? hops : this.#withRoom(tree, request.members, hops, bytes);
+    const times = { receivedAt: header.madeAt, expiresAt: header.madeAt + request.expiresInMs };
+    const copy = { id: header.id, header: message.headerBytes, body: message.body, ...times };
+    await this.#options.mailboxes.put(tx, owners, copy, { pastQuota });
     return header.id;
+  }
+
+  /** Takes back what a next hop has not fetched, from the last message to the first that `isTaken` leaves; last first. */
+  takeFromEnd(tx: Transaction, hop: string, isTaken: (header: Header) => boolean): Promise<readonly Header[]> {
+    return this.#options.mailboxes.takeFromEnd(tx, hop, isTaken);
   }
 
   /** A mailbox that is full, of an MLM that is gone, stops nobody who is reached by another as well. */

@@ -1,3 +1,4 @@
+import { type Header, readHeader } from '@backhaul/envelope';
 import { BackhaulError, type Clock } from '@backhaul/runtime';
 import type { MailboxMessage, MailboxPage, MailboxReader } from '@backhaul/spool';
 import type { Database, Transaction } from '../store/database.ts';
@@ -27,6 +28,8 @@ const DROP_UNREFERENCED = `DELETE FROM "mailboxMessages" WHERE "id" = ? AND NOT 
 const MOVE_TIMES = 'UPDATE "mailboxMessages" SET "receivedAt" = "receivedAt" + ?, "expiresAt" = "expiresAt" + ?';
 const EXPIRED = `SELECT e."owner", e."messageId" AS "id" FROM "mailboxEntries" e JOIN "mailboxMessages" m ON m."id" = e."messageId"
   WHERE m."expiresAt" <= ? LIMIT 5000`;
+const LAST_FIRST = `SELECT e."messageId" AS "id", m."header" FROM "mailboxEntries" e JOIN "mailboxMessages" m ON m."id" = e."messageId"
+  WHERE e."owner" = ? AND e."number" > ? ORDER BY e."number" DESC LIMIT 1000`;
 const OLDEST = `SELECT MIN(m."receivedAt") AS "at" FROM "mailboxEntries" e JOIN "mailboxMessages" m ON m."id" = e."messageId" WHERE e."owner" = ?`;
 const PAGE = `SELECT e."number", e."bytes", m."id", m."header", m."body", m."receivedAt", m."expiresAt"
   FROM "mailboxEntries" e JOIN "mailboxMessages" m ON m."id" = e."messageId"
@@ -58,7 +61,8 @@ export interface SqlMailboxesOptions {
 
 /**
  * Back-channel queues of the direct children, in SQL. Invariants:
- * - B1 a message leaves a mailbox only by its owner's acknowledgement, its expiry or a revocation, never by being read
+ * - B1 a message leaves a mailbox only by its owner's acknowledgement, its expiry or a revocation, never by being read; a
+ *   membership, besides, by the newer one that takes its place
  * - S5 one copy of each message, held for as long as one entry refers to it
  * - numbers of an owner rise by one and are never given twice; `#owners` holds what is committed
  */
@@ -82,15 +86,20 @@ export class SqlMailboxes implements MailboxReader {
     }
   }
 
-  /** One copy, one entry per owner, in the caller's transaction. @throws BH-E-SPOOL-FULL past an owner's quota */
-  async put(tx: Transaction, owners: readonly string[], message: MailboxMessage): Promise<void> {
+  /** One copy, one entry per owner, in the caller's transaction. @throws BH-E-SPOOL-FULL past an owner's quota, unless told to */
+  async put(
+    tx: Transaction,
+    owners: readonly string[],
+    message: MailboxMessage,
+    { pastQuota = false }: { pastQuota?: boolean } = {},
+  ): Promise<void> {
     const bytes = message.header.byteLength + message.body.byteLength;
     await tx.run(PUT_MESSAGE, [
       [message.id, message.header, message.body, message.receivedAt, message.expiresAt ?? null],
     ]);
     for (const owner of owners) {
       const state = await stored(tx, owner);
-      this.#checkQuota(owner, state, bytes);
+      if (!pastQuota) this.#checkQuota(owner, state, bytes);
       const next = { ...state, last: state.last + 1, messages: state.messages + 1, bytes: state.bytes + bytes };
       await tx.run(PUT_ENTRY, [[owner, next.last, bytes, message.id]]);
       await this.#write(tx, owner, next);
@@ -121,6 +130,24 @@ export class SqlMailboxes implements MailboxReader {
       unread.map(({ owner }) => ({ owner, id: messageId })),
     );
     return new Set(unread.map(({ owner }) => owner));
+  }
+
+  /**
+   * Takes out what stands at the end of a mailbox, unread, up to the first that `isTaken` leaves; returns their headers, last
+   * first. Of a mailbox that is full also what was read and is not acknowledged.
+   */
+  async takeFromEnd(tx: Transaction, owner: string, isTaken: (header: Header) => boolean): Promise<readonly Header[]> {
+    const state = await stored(tx, owner);
+    const after = this.#fits(state, 0) ? (this.#handedOut.get(owner) ?? 0) : state.acknowledged;
+    const rows = await tx.all<{ id: string; header: Uint8Array }>(LAST_FIRST, [owner, after]);
+    const taken: { readonly owner: string; readonly id: string; readonly header: Header }[] = [];
+    for (const { id, header: bytes } of rows) {
+      const header = readable(bytes);
+      if (header === undefined || !isTaken(header)) break;
+      taken.push({ owner, id, header });
+    }
+    if (taken.length > 0) await this.#drop(tx, taken);
+    return taken.map(({ header }) => header);
   }
 
   /** Takes out what is past its time; tells what left without having been delivered. */
@@ -271,6 +298,15 @@ async function stored(tx: Transaction, owner: string): Promise<OwnerState> {
 async function counted(tx: Transaction, owner: string): Promise<{ messages: number; bytes: number }> {
   const [row] = await tx.all<{ messages: number; bytes: number }>(DEPTH, [owner]);
   return row!;
+}
+
+/** Undefined for what a damaged disk has left. */
+function readable(header: Uint8Array): Header | undefined {
+  try {
+    return readHeader(header);
+  } catch {
+    return undefined;
+  }
 }
 
 /** At least one, so that a message larger than the budget still gets through. */

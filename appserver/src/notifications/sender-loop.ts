@@ -26,11 +26,14 @@ export interface SenderLoopOptions {
 
 /**
  * Hands one sender what waits for it, one after the other, oldest first. Each sender has its own loop: one that hangs
- * delays nobody else. An attempt is recorded after it was made, so after a crash it is made again: at least once.
+ * delays nobody else. An attempt is recorded after it was made, so after a crash it is made again: at least once. One that
+ * the store does not take now (a full disk) is kept and recorded before anything else is sent, not made again.
  */
 export class SenderLoop {
   readonly #options: SenderLoopOptions;
   readonly #stop = new AbortController();
+  /** Made, and not yet recorded. */
+  #unsettled: { readonly id: string; readonly settlement: Settlement } | undefined;
   #wake = new AbortController();
   #running: Promise<void> = Promise.resolve();
 
@@ -68,6 +71,7 @@ export class SenderLoop {
   /** One attempt. Returns how long there is nothing to do. */
   async #step(): Promise<number> {
     const { database, sender, clock } = this.#options;
+    await this.#settle();
     const due = await dueDelivery(database, sender.name, clock.now(), FURTHEST_MS);
     if (due === undefined) {
       const nextAt = await nextAttemptAt(database, sender.name);
@@ -75,9 +79,18 @@ export class SenderLoop {
     }
     const settlement = await this.#attempt(due.notification, due.attempts + 1);
     if (settlement === undefined) return 0;
-    await database.transaction((tx) => settleDelivery(tx, due.notification.id, sender.name, settlement, clock.now()));
-    this.#options.settled(settlement.state);
+    this.#unsettled = { id: due.notification.id, settlement };
+    await this.#settle();
     return 0;
+  }
+
+  async #settle(): Promise<void> {
+    const { database, sender, clock, settled } = this.#options;
+    if (this.#unsettled === undefined) return;
+    const { id, settlement } = this.#unsettled;
+    await database.transaction((tx) => settleDelivery(tx, id, sender.name, settlement, clock.now()));
+    this.#unsettled = undefined;
+    settled(settlement.state);
   }
 
   /** Undefined when it was cut off by a stop. */

@@ -20,6 +20,7 @@ import {
   scopeColumnsOf,
   subjectOf,
 } from './service-module.ts';
+import { isOlder, toldTime } from './told-time.ts';
 
 /** One row per condition. `unavailable` is a state of its own: the source cannot tell, which is not the same as all is well. */
 export interface AlarmTables {
@@ -75,7 +76,7 @@ const alarmItem = z
   .meta({ id: 'Alarm' });
 export type AlarmItem = z.output<typeof alarmItem>;
 
-/** Conditions that open and clear; the newest word on each counts, by the time it happened. */
+/** Conditions that open and clear; the newest word on each counts, by the time it happened; see `toldTime`. */
 export class Alarms implements ServiceModule {
   readonly name = 'alarms';
   readonly subscriptions = [{ class: '*', contentType: 'alarm' as const }];
@@ -119,12 +120,13 @@ export class Alarms implements ServiceModule {
       return { refuse: 'BH-E-SPOOF', detail: `the alarm is of ${alarm.instance}, the header says ${own.subject}` };
     const known = (await find(tx, own)) ?? (await findOfSameMachine(tx, own));
     const key = { subject: known?.subject ?? own.subject, alarmId: alarm.alarmId };
-    if (known && known.occurredAt > alarm.occurredAt) return { note: 'older than what is known' };
+    const occurredAt = toldTime(alarm.occurredAt, message);
+    if (isOlder(occurredAt, known?.occurredAt, message)) return { note: 'older than what is known' };
     const reopened = alarm.state === 'open' && known?.state !== 'open' && known?.state !== 'acknowledged';
     const row = {
       ...rowOf(message, alarm),
       instance: key.subject,
-      openedAt: reopened ? alarm.occurredAt : (known?.openedAt ?? null),
+      openedAt: reopened ? occurredAt : (known?.openedAt ?? null),
       times: (known?.times ?? 0) + (reopened ? 1 : 0),
     };
     await tx.db
@@ -213,7 +215,7 @@ function rowOf(message: ArrivedMessage, alarm: Alarm) {
     ...{
       location: alarm.location ?? null,
       source: header.source,
-      occurredAt: alarm.occurredAt,
+      occurredAt: toldTime(alarm.occurredAt, message),
       updatedAt: receivedAt,
       messageId: header.id,
     },

@@ -14,6 +14,7 @@ import {
   scopeColumnsOf,
   subjectOf,
 } from './service-module.ts';
+import { isOlder, toldTime } from './told-time.ts';
 
 /** What a machine's configuration was last, and when it became so. */
 export interface ConfigurationTables {
@@ -95,8 +96,8 @@ async function keep(tx: Transaction, message: ArrivedMessage): Promise<HandleRes
     .selectAll()
     .where((eb) => eb.and(key))
     .executeTakeFirst();
-  const { madeAt, id } = message.header;
-  if (known && known.madeAt > madeAt) return { note: 'older than what is known' };
+  const madeAt = toldTime(message.header.madeAt, message);
+  if (isOlder(madeAt, known?.madeAt, message)) return { note: 'older than what is known' };
   const hash = createHash('sha256')
     .update(JSON.stringify(canonical(document)))
     .digest('hex');
@@ -105,7 +106,7 @@ async function keep(tx: Transaction, message: ArrivedMessage): Promise<HandleRes
     hash,
     madeAt,
     seenAt: message.receivedAt,
-    messageId: id,
+    messageId: message.header.id,
     changedAt: known && !changed ? known.changedAt : madeAt,
     changes: (known?.changes ?? 0) + (changed ? 1 : 0),
   };

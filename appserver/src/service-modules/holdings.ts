@@ -4,6 +4,7 @@ import { type ColumnTypes, scopeColumns } from '../store/migrations.ts';
 import type { ScopeColumns } from '../store/schema.ts';
 import { componentsBelow } from './components-below.ts';
 import { type ArrivedMessage, type HandleResult, type ServiceModule, scopeColumnsOf } from './service-module.ts';
+import { toldTime } from './told-time.ts';
 
 export interface HoldingsTables {
   /** when each component told last what it holds, and what it had given itself */
@@ -30,11 +31,11 @@ const REPORT_EVERY_MS = 1000;
 
 const TELL = `INSERT INTO "holdings" ("component", "madeAt", "at", "truncated", "customer", "site", "instance", "class")
   VALUES (?, ?, ?, ?, ?, ?, NULL, NULL) ON CONFLICT ("component") DO UPDATE SET "madeAt" = excluded."madeAt", "at" = excluded."at",
-  "truncated" = excluded."truncated" WHERE excluded."madeAt" >= "holdings"."madeAt"`;
+  "truncated" = excluded."truncated" WHERE excluded."madeAt" >= "holdings"."madeAt" OR "holdings"."madeAt" > ?`;
 /** Whether the last report was cut short is known again with the next report only. */
 const BEAT = `INSERT INTO "holdings" ("component", "madeAt", "at", "truncated", "customer", "site", "instance", "class")
   VALUES (?, ?, ?, 0, ?, ?, NULL, NULL) ON CONFLICT ("component") DO UPDATE SET "madeAt" = excluded."madeAt", "at" = excluded."at"
-  WHERE excluded."madeAt" > "holdings"."madeAt"`;
+  WHERE excluded."madeAt" > "holdings"."madeAt" OR "holdings"."madeAt" > ?`;
 const GIVE = `INSERT INTO "givenSequences" ("component", "epoch", "lane", "last", "at", "customer", "site", "instance", "class")
   VALUES (?, ?, ?, ?, ?, ?, ?, NULL, NULL) ON CONFLICT ("component", "epoch", "lane")
   DO UPDATE SET "last" = excluded."last", "at" = excluded."at" WHERE excluded."last" > "givenSequences"."last"`;
@@ -78,8 +79,9 @@ export class Holdings implements ServiceModule {
   async handle(tx: Transaction, message: ArrivedMessage): Promise<HandleResult> {
     if (message.header.subclass === 'heartbeat') {
       const { customer, site } = scopeColumnsOf(message);
-      const { madeAt } = readStatus(message.content());
-      await tx.run(BEAT, [[message.header.source, madeAt, madeHere(message), customer, site]]);
+      const madeAt = toldTime(readStatus(message.content()).madeAt, message);
+      const { receivedAt } = message;
+      await tx.run(BEAT, [[message.header.source, madeAt, madeHere(message), customer, site, receivedAt]]);
       return undefined;
     }
     if (!this.#isItsTurn(message)) return undefined;
@@ -107,10 +109,13 @@ export class Holdings implements ServiceModule {
 async function tell(
   tx: Transaction,
   message: ArrivedMessage,
-  { madeAt, truncated }: Pick<HoldingsReport, 'madeAt' | 'truncated'>,
+  report: Pick<HoldingsReport, 'madeAt' | 'truncated'>,
 ): Promise<void> {
   const { customer, site } = scopeColumnsOf(message);
-  await tx.run(TELL, [[message.header.source, madeAt, madeHere(message), truncated ? 1 : 0, customer, site]]);
+  const madeAt = toldTime(report.madeAt, message);
+  const truncated = report.truncated ? 1 : 0;
+  const { receivedAt } = message;
+  await tx.run(TELL, [[message.header.source, madeAt, madeHere(message), truncated, customer, site, receivedAt]]);
 }
 
 async function give(tx: Transaction, message: ArrivedMessage, own: HoldingsReport['own']): Promise<void> {

@@ -15,6 +15,7 @@ import {
   scopeColumnsOf,
   subjectOf,
 } from './service-module.ts';
+import { isOlder, toldTime } from './told-time.ts';
 
 export interface InventoryTables {
   instances: ScopeColumns & {
@@ -161,10 +162,10 @@ async function keepDocument(tx: Transaction, message: ArrivedMessage): Promise<H
   if (content.type !== 'data') return undefined;
   const { part = 1, parts = 1 } = payloadOf(partOf, content);
   const key = { subject: subjectOf(message), class: message.header.class, subclass: message.header.subclass };
-  const newer = await newerThan(tx, key, part, message.header.madeAt);
-  if (newer) return { note: 'older than what is known' };
+  const madeAt = toldTime(message.header.madeAt, message);
+  if (isOlder(madeAt, await knownAt(tx, key, part), message)) return { note: 'older than what is known' };
   await removeParts(tx, key, part, parts);
-  const { madeAt, id } = message.header;
+  const { id } = message.header;
   const row = { ...key, part, parts, madeAt, receivedAt: message.receivedAt, messageId: id, document: content.text };
   await tx.db
     .insertInto('inventoryDocuments')
@@ -182,13 +183,13 @@ interface DocumentKey {
   readonly subclass: string;
 }
 
-async function newerThan(tx: Transaction, key: DocumentKey, part: number, madeAt: number): Promise<boolean> {
+async function knownAt(tx: Transaction, key: DocumentKey, part: number): Promise<number | undefined> {
   const row = await tx.db
     .selectFrom('inventoryDocuments')
     .select('madeAt')
     .where((eb) => eb.and({ ...key, part }))
     .executeTakeFirst();
-  return row !== undefined && row.madeAt > madeAt;
+  return row?.madeAt;
 }
 
 /** The part itself, and the parts that a shorter list no longer has. */

@@ -1,7 +1,7 @@
 import { jsonData } from '@backhaul/envelope';
 import { BackhaulError, type Clock, type Component, type Logger, Repeating } from '@backhaul/runtime';
 import type { Directory } from '../directory/directory.ts';
-import type { Downward } from '../mailboxes/downward.ts';
+import type { Downward, DownwardRequest } from '../mailboxes/downward.ts';
 import type { Database, Transaction } from '../store/database.ts';
 
 const EVERY_MS = 1_000;
@@ -73,12 +73,14 @@ export class LaterPaths implements Component {
   async #send(tx: Transaction, due: DuePath, now: number): Promise<void> {
     const { downward, directory, logger } = this.#options;
     const { commandId, path, instance, member } = due;
-    const sent = await downward
-      .send(tx, directory.tree, {
-        ...{ class: 'command', subclass: due.command, content: jsonData({ parameters: JSON.parse(due.parameters) }) },
-        ...{ destination: { kind: 'component', id: path }, members: [path], expiresInMs: due.expiresAt - now },
-        ...{ instance, eventKey: () => `command/${commandId}` },
-      })
+    const request: DownwardRequest = {
+      ...{ class: 'command', subclass: due.command, content: jsonData({ parameters: JSON.parse(due.parameters) }) },
+      ...{ destination: { kind: 'component', id: path }, members: [path], expiresInMs: due.expiresAt - now },
+      ...{ instance, eventKey: () => `command/${commandId}` },
+    };
+    // what is refused halfway (a full mailbox) leaves neither a number nor a copy that nobody will have
+    const sent = await tx
+      .savepoint(() => downward.send(tx, directory.tree, request))
       .then((messageId) => ({ messageId, state: 'sent' as const }))
       .catch((error) => refused(error));
     logger.info({ id: commandId, member, path, state: sent.state }, 'a command goes by another path');

@@ -14,6 +14,7 @@ import {
   scopeColumnsOf,
   subjectOf,
 } from './service-module.ts';
+import { isOlder, toldTime } from './told-time.ts';
 
 /** Counts by instance, class and part; what is available is kept by name. */
 export interface PatchTables {
@@ -124,12 +125,13 @@ async function keep(tx: Transaction, message: ArrivedMessage, { parts, ...row }:
     .select('madeAt')
     .where((eb) => eb.and({ ...key, part: row.part }))
     .executeTakeFirst();
-  if (known && known.madeAt > message.header.madeAt) return { note: 'older than what is known' };
+  const madeAt = toldTime(message.header.madeAt, message);
+  if (isOlder(madeAt, known?.madeAt, message)) return { note: 'older than what is known' };
   await tx.db
     .deleteFrom('patchParts')
     .where((eb) => eb.and([eb.and(key), eb.or([eb('part', '=', row.part), eb('part', '>', parts)])]))
     .execute();
-  const times = { madeAt: message.header.madeAt, receivedAt: message.receivedAt };
+  const times = { madeAt, receivedAt: message.receivedAt };
   await tx.db
     .insertInto('patchParts')
     .values({ ...scopeColumnsOf(message), ...key, ...row, ...times })

@@ -12,6 +12,7 @@ import {
   type ServiceModule,
   scopeColumnsOf,
 } from './service-module.ts';
+import { toldTime } from './told-time.ts';
 
 /** The newest heartbeat and the newest notice of each component. */
 export interface StatusTables {
@@ -72,7 +73,8 @@ export class Status implements ServiceModule {
   async #notice(tx: Transaction, message: ArrivedMessage): Promise<HandleResult> {
     const content = message.content();
     if (content.type !== 'event') return undefined;
-    const { eventId, occurredAt } = content;
+    const { eventId } = content;
+    const occurredAt = toldTime(content.occurredAt, message);
     await keep(tx, message, { notice: eventId, noticeAt: occurredAt }, 'noticeAt', occurredAt);
     if (TOLD.includes(content.severity)) await this.#notifier?.notify(tx, notificationOf(message, content));
     const { source } = message.header;
@@ -102,7 +104,8 @@ function notificationOf({ header, scope }: ArrivedMessage, { eventId, severity, 
 }
 
 async function heartbeat(tx: Transaction, message: ArrivedMessage): Promise<HandleResult> {
-  const { madeAt, root } = readStatus(message.content());
+  const { madeAt: toldAt, root } = readStatus(message.content());
+  const madeAt = toldTime(toldAt, message);
   const { source } = message.header;
   if (root.id !== source) return { refuse: 'BH-E-SPOOF', detail: `the status is of ${root.id}, sent by ${source}` };
   await keep(
@@ -125,7 +128,7 @@ function figures({ state, version, backlog, oldestMs, nextRetryMs }: StatusNode)
   };
 }
 
-/** The newest wins by the clock of the component itself, which made both. */
+/** The newest wins by the clock of the component itself, which made both; one that was ahead does not win for ever. */
 async function keep(
   tx: Transaction,
   message: ArrivedMessage,
@@ -142,7 +145,11 @@ async function keep(
         .column('component')
         .doUpdateSet(values)
         .where((eb) =>
-          eb.or([eb(`componentStatus.${timeColumn}`, 'is', null), eb(`componentStatus.${timeColumn}`, '<=', at)]),
+          eb.or([
+            eb(`componentStatus.${timeColumn}`, 'is', null),
+            eb(`componentStatus.${timeColumn}`, '<=', at),
+            eb(`componentStatus.${timeColumn}`, '>', message.receivedAt), // as in `isOlder`
+          ]),
         ),
     )
     .execute();

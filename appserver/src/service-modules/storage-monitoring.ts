@@ -13,6 +13,7 @@ import {
   scopeColumnsOf,
   subjectOf,
 } from './service-module.ts';
+import { isOlder, toldTime } from './told-time.ts';
 
 export interface StorageTables {
   storageFilesystems: ScopeColumns & {
@@ -102,14 +103,13 @@ export const storageMonitoring: ServiceModule = {
 /** The newest list replaces the one before as a whole. */
 async function keepFilesystems(tx: Transaction, message: ArrivedMessage): Promise<HandleResult> {
   const subject = subjectOf(message);
-  const { madeAt } = message.header;
-  const newer = await tx.db
+  const madeAt = toldTime(message.header.madeAt, message);
+  const known = await tx.db
     .selectFrom('storageFilesystems')
     .select('madeAt')
     .where('subject', '=', subject)
-    .where('madeAt', '>', madeAt)
     .executeTakeFirst();
-  if (newer) return { note: 'older than what is known' };
+  if (isOlder(madeAt, known?.madeAt, message)) return { note: 'older than what is known' };
   await tx.db.deleteFrom('storageFilesystems').where('subject', '=', subject).execute();
   for (const { mountpoint, device, type, sizeBytes, usedBytes } of uniqueMounts(message)) {
     const row = { subject, mountpoint, device, type, sizeBytes, usedBytes, madeAt, receivedAt: message.receivedAt };
@@ -130,15 +130,25 @@ function uniqueMounts(message: ArrivedMessage) {
 async function keepAlarm(
   tx: Transaction,
   message: ArrivedMessage,
-  { alarmId, state, severity, text, occurredAt }: Alarm,
+  { alarmId, state, severity, text, occurredAt: toldAt }: Alarm,
 ): Promise<HandleResult> {
   const key = { subject: subjectOf(message), alarmId };
-  const values = { state, severity, text, occurredAt, receivedAt: message.receivedAt };
+  const occurredAt = toldTime(toldAt, message);
+  const { receivedAt } = message;
+  const values = { state, severity, text, occurredAt, receivedAt };
   await tx.db
     .insertInto('storageAlarms')
     .values({ ...key, ...values, ...scopeColumnsOf(message) })
     .onConflict((conflict) =>
-      conflict.columns(['subject', 'alarmId']).doUpdateSet(values).where('storageAlarms.occurredAt', '<=', occurredAt),
+      conflict
+        .columns(['subject', 'alarmId'])
+        .doUpdateSet(values)
+        .where((eb) =>
+          eb.or([
+            eb('storageAlarms.occurredAt', '<=', occurredAt),
+            eb('storageAlarms.occurredAt', '>', receivedAt), // as in `isOlder`
+          ]),
+        ),
     )
     .execute();
   return undefined;

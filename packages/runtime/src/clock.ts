@@ -14,27 +14,40 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
+/** What `setTimeout` can count; it runs what is further off at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   after(ms, action) {
-    const handle = setTimeout(action, ms);
-    handle.unref();
-    return { cancel: () => clearTimeout(handle) };
+    return timer(ms, action, (handle) => handle.unref());
   },
   sleep(ms, signal) {
     return new Promise((resolve) => {
       if (signal?.aborted) return resolve();
       const done = () => {
-        clearTimeout(handle);
+        waiting.cancel();
         signal?.removeEventListener('abort', done);
         resolve();
       };
-      const handle = setTimeout(done, ms);
+      const waiting = timer(ms, done);
       signal?.addEventListener('abort', done, { once: true });
     });
   },
 };
+
+/** One that is longer than what can be counted at once is made of several. */
+function timer(ms: number, action: () => void, made: (handle: NodeJS.Timeout) => void = () => {}): Timer {
+  let handle: NodeJS.Timeout;
+  const wait = (leftMs: number): void => {
+    const laterMs = leftMs - LONGEST_TIMER_MS;
+    handle = laterMs > 0 ? setTimeout(() => wait(laterMs), LONGEST_TIMER_MS) : setTimeout(action, leftMs);
+    made(handle);
+  };
+  wait(ms);
+  return { cancel: () => clearTimeout(handle) };
+}
 
 /** `2026-11-21T03:19:00.000Z` */
 export function isoTime(ms: number): string {

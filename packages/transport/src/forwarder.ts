@@ -106,7 +106,7 @@ export class Forwarder {
   async #step(signal: AbortSignal): Promise<void> {
     const { parents, spool, store, clock, sender, sends, pace } = this.#options;
     const pauseMs = parents.pauseMs();
-    if (pauseMs > 0) return clock.sleep(pauseMs, signal);
+    if (pauseMs > 0) return this.#pause(pauseMs, signal);
     if (store.state !== 'open') return clock.sleep(SPOOL_PAUSE_MS, signal); // no verdict could be stored
     const link = parents.current();
     if (parents.failing) this.#room = 1;
@@ -123,6 +123,14 @@ export class Forwarder {
     pace.took(claim);
     this.#sending.set(claim, clock.monotonic());
     void sends.add(() => this.#send(claim, link)).finally(() => this.#wakeup.wake());
+  }
+
+  /** Another parent may be used before it is over: what has changed ends it. */
+  async #pause(ms: number, signal: AbortSignal): Promise<void> {
+    const over = new AbortController();
+    const until = AbortSignal.any([signal, over.signal]);
+    await Promise.race([this.#options.clock.sleep(ms, until), this.#wakeup.wait(until)]);
+    over.abort();
   }
 
   async #send(claim: Claim, link: ParentConnection): Promise<void> {

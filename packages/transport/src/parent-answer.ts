@@ -1,5 +1,6 @@
 import { decodeBody } from '@backhaul/envelope';
 import { BackhaulError, type ErrorCode, isErrorCode, toBackhaulError } from '@backhaul/runtime';
+import { boundedWait } from './backoff.ts';
 import type { Answer } from './parent-connection.ts';
 import { single, WIRE_HEADERS } from './wire-headers.ts';
 
@@ -41,10 +42,10 @@ function dateOf(text: string | undefined): number | undefined {
 export function readRefusal(status: number, headers: AnswerHeaders, body: Buffer): BackhaulError {
   const problem = parseProblem(headers, body);
   const told = Number(headers['retry-after']) * 1000;
-  const retryAfterMs = problem.retryAfterMs ?? (Number.isFinite(told) ? told : undefined);
+  const waitMs = problem.retryAfterMs ?? (Number.isFinite(told) ? told : undefined);
   return new BackhaulError(problem.code ?? 'BH-E-PARENT-UNREACHABLE', {
     detail: problem.detail ?? `HTTP ${status}`,
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    ...(waitMs === undefined ? {} : { retryAfterMs: boundedWait(waitMs) }),
   });
 }
 

@@ -1,5 +1,5 @@
 import type { Random } from '@backhaul/runtime';
-import { fullJitter } from './backoff.ts';
+import { boundedWait, fullJitter } from './backoff.ts';
 
 /** Failures in a row after which the next parent is tried. */
 const FAILURES_BEFORE_NEXT = 2;
@@ -16,7 +16,7 @@ const SPREAD_MS = 250;
 export type Attempt = number;
 
 export interface Failure {
-  /** what the parent asked for */
+  /** what the parent asked for; heeded up to a bound */
   readonly waitMs?: number;
   /** it is there, but busy */
   readonly stay?: boolean;
@@ -85,7 +85,8 @@ export class ParentChoice {
     this.#failures++;
     const enough = failure.leave === true || this.#failures % FAILURES_BEFORE_NEXT === 0;
     if (failure.stay || this.#count === 1 || !enough) {
-      return this.#pause(now, Math.max(failure.waitMs ?? 0, fullJitter(this.#failures, this.#random)));
+      const toldMs = boundedWait(failure.waitMs ?? 0);
+      return this.#pause(now, Math.max(toldMs, fullJitter(this.#failures, this.#random)));
     }
     this.#leave(now);
     const firstRound = this.#failures < FAILURES_BEFORE_NEXT * this.#count;

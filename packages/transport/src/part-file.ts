@@ -14,6 +14,8 @@ export class PartFile {
   readonly #file: FileHandle;
   #hash = createHash('sha256');
   #length = 0;
+  /** A write has failed: bytes of it may stand behind the first `#length`. */
+  #isTorn = false;
 
   private constructor(finalPath: string, file: FileHandle) {
     this.#finalPath = finalPath;
@@ -37,15 +39,25 @@ export class PartFile {
     return this.#length;
   }
 
+  /** What a write that failed has put there is taken off before anything is appended: the hash knows nothing of it. */
   async append(bytes: Uint8Array): Promise<void> {
+    if (this.#isTorn) await this.#mend();
+    this.#isTorn = true;
     await onDisk(this.#file.appendFile(bytes));
+    this.#isTorn = false;
     this.#hash.update(bytes);
     this.#length += bytes.length;
+  }
+
+  async #mend(): Promise<void> {
+    await onDisk(this.#file.truncate(this.#length));
+    this.#isTorn = false;
   }
 
   /** From the beginning again. */
   async restart(): Promise<void> {
     await onDisk(this.#file.truncate(0));
+    this.#isTorn = false;
     this.#hash = createHash('sha256');
     this.#length = 0;
   }
@@ -57,6 +69,7 @@ export class PartFile {
 
   /** Synced, then named: whoever sees the name sees all the bytes. */
   async publish(): Promise<void> {
+    if (this.#isTorn) await this.#mend();
     await onDisk(this.#file.sync());
     await rename(`${this.#finalPath}.part`, this.#finalPath);
     const directory = await open(dirname(this.#finalPath), 'r');

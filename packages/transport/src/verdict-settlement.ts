@@ -1,5 +1,6 @@
 import type { Verdict } from '@backhaul/envelope';
 import type { Settlement } from '@backhaul/spool';
+import { boundedWait } from './backoff.ts';
 
 const ACCEPTED: Settlement = { outcome: 'accepted' };
 
@@ -7,7 +8,10 @@ const ACCEPTED: Settlement = { outcome: 'accepted' };
 export function settlementOf(verdict: Verdict, now: number, backoffMs: () => number): Settlement {
   if (verdict.accepted) return ACCEPTED;
   if (verdict.code === 'BH-E-EPOCH') return { outcome: 'retry', notBefore: now }; // it gets a new number before it is sent again
-  if (verdict.retryable) return { outcome: 'retry', notBefore: now + (verdict.waitMs ?? backoffMs()) };
+  if (verdict.retryable) {
+    const waitMs = verdict.waitMs === undefined ? backoffMs() : boundedWait(verdict.waitMs);
+    return { outcome: 'retry', notBefore: now + waitMs };
+  }
   const detail = verdict.detail === undefined ? {} : { detail: verdict.detail };
   return { outcome: 'refused', code: verdict.code ?? 'BH-E-INTERNAL', ...detail };
 }

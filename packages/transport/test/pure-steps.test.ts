@@ -1,8 +1,10 @@
 import { seededRandom } from '@backhaul/testkit';
 import { fullJitter, LINK_BACKOFF } from '@backhaul/transport';
 import { expect } from 'chai';
+import { LONGEST_TOLD_WAIT_MS } from '../src/backoff.ts';
 import { parseRange } from '../src/byte-range.ts';
 import { LinkRate } from '../src/link-rate.ts';
+import { readRefusal } from '../src/parent-answer.ts';
 import { ParentChoice } from '../src/parent-choice.ts';
 import { settlementOf } from '../src/verdict-settlement.ts';
 import { checkVersion, parseLink, parsePlace, parseWait } from '../src/wire-headers.ts';
@@ -71,6 +73,12 @@ describe('the choice of a parent', () => {
     for (let i = 0; i < 5; i++) choice.failed(choice.attempt(), 0, { stay: true, waitMs: 60_000 });
     expect(choice.current).to.equal(0);
     expect(choice.pauseMs(0)).to.equal(60_000);
+  });
+
+  it('heeds no wait without a bound', () => {
+    const choice = new ParentChoice(1, seededRandom(3));
+    choice.failed(choice.attempt(), 0, { stay: true, waitMs: 1e13 });
+    expect(choice.pauseMs(0)).to.equal(LONGEST_TOLD_WAIT_MS);
   });
 
   it('asks the preferred one after a while, jittered, and goes on with the other until it answers', () => {
@@ -208,5 +216,24 @@ describe('a verdict', () => {
       outcome: 'retry',
       notBefore: 1070,
     });
+  });
+
+  it('puts a message off for a quarter of an hour at most, whatever wait it tells', () => {
+    const put = settlementOf({ accepted: false, code: 'BH-E-THROTTLE', retryable: true, waitMs: 1e13 }, 1000, () => 70);
+    expect(put).to.deep.equal({ outcome: 'retry', notBefore: 1000 + LONGEST_TOLD_WAIT_MS });
+  });
+});
+
+describe('a refusal of a whole envelope', () => {
+  it('tells a wait, with a bound', () => {
+    const read = (headers: Record<string, string>, body = '') =>
+      readRefusal(503, headers, Buffer.from(body)).retryAfterMs;
+    const problem = { 'content-type': 'application/problem+json' };
+    expect(read({ 'retry-after': '30' })).to.equal(30_000);
+    expect(read(problem, '{"retryAfterMs":250}')).to.equal(250);
+    expect(read({ 'retry-after': '99999999999' })).to.equal(LONGEST_TOLD_WAIT_MS);
+    expect(read(problem, '{"retryAfterMs":1e300}')).to.equal(LONGEST_TOLD_WAIT_MS);
+    expect(read({ 'retry-after': '-1' })).to.equal(0);
+    expect(read({ 'retry-after': 'Infinity' })).to.equal(undefined);
   });
 });
