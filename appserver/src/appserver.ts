@@ -74,6 +74,7 @@ export class Appserver {
     const database = new SqliteDatabase({
       ...{ path: databasePath(dataDirectory), migrations: allMigrations(modules), now: () => clock.now() },
       report: (finding) => logger.error(finding, 'the store is not whole'),
+      onAfterCommitFailed: (error) => logger.error({ error }, 'what follows a commit has failed'),
       ...(options.onDamage === undefined ? {} : { onDamage: options.onDamage }),
     });
     this.database = database;

@@ -60,6 +60,28 @@ describe('SqliteDatabase', () => {
     await database.stop();
   });
 
+  it('what follows a commit and fails neither denies the commit nor keeps the rest from being done', async () => {
+    await using folder = await temporaryDirectory();
+    const failures: unknown[] = [];
+    const path = join(folder.path, 'a.db');
+    const onAfterCommitFailed = (error: unknown) => failures.push((error as Error).message);
+    const database = new SqliteDatabase({ path, migrations: MIGRATIONS, onAfterCommitFailed });
+    await database.start();
+    const told: string[] = [];
+    const result = await database.transaction(async (tx) => {
+      await tx.run(...put('t-a'));
+      tx.afterCommit(() => {
+        throw new Error('a listener');
+      });
+      tx.afterCommit(() => told.push('after it'));
+      return 'committed';
+    });
+    expect([result, told, failures]).to.deep.equal(['committed', ['after it'], ['a listener']]);
+    expect(await names(database)).to.deep.equal(['t-a']);
+    expect(database.stats().rollbacks).to.equal(0);
+    await database.stop();
+  });
+
   it('undoes a savepoint alone, with what it wanted to say afterwards', async () => {
     await using folder = await temporaryDirectory();
     const database = await open(join(folder.path, 'a.db'));

@@ -130,7 +130,17 @@ describe('transfer machine', () => {
       .map(([who, complete]): TransferEvent => ({ type: 'served', id: who, bytes: 1, complete })),
     fc.tuple(id, fc.boolean()).map(([who, yes]): TransferEvent => ({ type: 'answered', id: who, has: yes })),
     fc.constant<TransferEvent>({ type: 'tick' }),
+    fc.constant<TransferEvent>({ type: 'lost' }),
   );
+
+  it('what is lost while it is on offer is fetched again; whoever was offered it is not offered it twice', () => {
+    const { transfer, effects } = run(begun(), [{ type: 'allowed' }, fetched, room, has(P1), { type: 'lost' }]);
+    expect(transfer).to.include({ state: 'fetching', notBefore: 0 });
+    expect(transfer.destinations.map(({ state }) => state)).to.deep.equal(['done', 'offered', 'offered']);
+    const again = run(transfer, [{ type: 'lost' }, fetched, room]);
+    expect(again.transfer).to.include({ state: 'offered', fetches: 2 });
+    expect([...effects, ...again.effects].filter((effect) => effect.do === 'offer')).to.have.length(1);
+  });
 
   it('property: nobody is offered what is not here whole, each at most once, and it is reported exactly once', () => {
     fc.assert(

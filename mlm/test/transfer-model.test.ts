@@ -74,6 +74,7 @@ class Happens implements fc.Command<Model, Real> {
       }
     }
     if (this.event.type === 'fetched' && model.granted && !model.over) model.fetched = true;
+    if (this.event.type === 'lost') model.fetched = false;
   }
 
   #states(model: Model, before: Transfer, after: Transfer): void {
@@ -112,6 +113,7 @@ const event: fc.Arbitrary<TransferEvent> = fc.oneof(
     .tuple(id, fc.nat(SIZE), fc.boolean())
     .map(([who, bytes, complete]): TransferEvent => ({ type: 'served', id: who, bytes, complete })),
   fc.tuple(id, fc.boolean()).map(([who, has]): TransferEvent => ({ type: 'answered', id: who, has })),
+  fc.constant<TransferEvent>({ type: 'lost' }),
   fc.constant<TransferEvent>({ type: 'tick' }),
 );
 const afterMs = fc.oneof(

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   type BulkDataResponse,
@@ -186,6 +186,18 @@ describe('transfers', () => {
     expect(
       contents(await mlm.forwarded(), 'authorisation').map((one) => (one as BulkDataResponse).status),
     ).to.deep.equal(['granted', 'refused']);
+  });
+
+  it('a file that is gone while it is on offer is fetched anew, and nobody is told that there is none', async () => {
+    await begin();
+    await mlm.receive([offer()]);
+    await offered();
+    const { path } = await artifact(P1);
+    await rm(path);
+    expect(await artifact(P1).catch((error) => error)).to.include({ code: 'BH-E-BUSY', retryable: true });
+    await until('it is here again', () => fetches === 2 && states()[0] === 'offered');
+    expect(await artifact(P1)).to.deep.equal({ path, size: bytes.length, sha256 });
+    expect(await mlm.mailbox(P1)).to.have.length(1); // it was offered once
   });
 
   it('an offer to nobody is refused', async () => {

@@ -16,7 +16,7 @@ export interface Transaction {
   all<T>(sql: string, parameters: SqlRow): Promise<T[]>;
   /** When `work` throws, what it wrote is undone, what was written before stays, and the error goes on. */
   savepoint<T>(work: () => Promise<T>): Promise<T>;
-  /** Called in order after the commit; never called when the transaction, or the savepoint it was made in, is undone. */
+  /** Called in order after the commit, which stands whatever they throw; never called when the transaction, or the savepoint it was made in, is undone. */
   afterCommit(action: () => void): void;
 }
 

@@ -28,6 +28,8 @@ export interface SqliteOptions {
   readonly report?: (finding: { code: 'BH-E-SPOOL-DAMAGED'; detail: string }) => void;
   /** A transaction has met damage: only the next opening mends it. */
   readonly onDamage?: (error: unknown) => void;
+  /** What was to be done after a commit has failed: the commit stands all the same. */
+  readonly onAfterCommitFailed?: (error: unknown) => void;
 }
 
 /**
@@ -141,6 +143,7 @@ export class SqliteDatabase implements Database {
     const writer = this.#writer;
     if (!this.#kysely || !writer?.isOpen) throw closed();
     const tx = new SqliteTransaction(writer, this.#kysely, this.#statements!, this.#toStoreError);
+    let committed: { readonly result: T };
     try {
       writer.exec('BEGIN IMMEDIATE');
       const result = await work(tx);
@@ -148,8 +151,7 @@ export class SqliteDatabase implements Database {
       writer.exec('COMMIT');
       this.#commits++;
       this.#writing = true;
-      tx.committed();
-      return result;
+      committed = { result };
     } catch (error) {
       if (writer.isTransaction) writer.exec('ROLLBACK');
       this.#rollbacks++;
@@ -157,6 +159,8 @@ export class SqliteDatabase implements Database {
       if (refusal instanceof BackhaulError && refusal.code === 'BH-E-SPOOL-STOPPED') this.#writing = false;
       throw refusal;
     }
+    tx.committed(this.#options.onAfterCommitFailed ?? (() => {})); // it is on disk, whatever comes of this
+    return committed.result;
   }
 
   readonly #toStoreError = (error: unknown): unknown => {
@@ -241,8 +245,15 @@ class SqliteTransaction implements Transaction {
     this.#after.push(action);
   }
 
-  committed(): void {
-    for (const action of this.#after) action();
+  /** One that throws keeps none of the others from being done. */
+  committed(failed: (error: unknown) => void): void {
+    for (const action of this.#after) {
+      try {
+        action();
+      } catch (error) {
+        failed(error);
+      }
+    }
   }
 }
 

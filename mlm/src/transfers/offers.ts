@@ -44,11 +44,12 @@ export function offerOf({ id, offer, expiresAt }: Transfer): MailboxMessage {
 
 /** The transfer by which a child may have an artifact; of several, one for which it has not had it yet. */
 export function offeredTo(transfers: readonly Transfer[], child: string, sha256: string): Transfer | undefined {
-  const mine = transfers.filter(
-    (one) => one.sha256 === sha256 && one.state === 'offered' && stateAt(one, child) !== undefined,
-  );
+  const mine = transfers.filter((one) => one.sha256 === sha256 && isOut(one) && stateAt(one, child) !== undefined);
   return mine.find((one) => stateAt(one, child) === 'offered') ?? mine[0];
 }
+
+/** Fetched anew counts: it was offered before its file was lost. */
+const isOut = ({ state }: Transfer): boolean => state === 'offered' || state === 'fetching';
 
 /** Undefined for one that was not offered it. */
 function stateAt({ destinations }: Transfer, child: string): string | undefined {

@@ -2,7 +2,7 @@
  * An artifact on its way down: one record for each offer.
  *
  * States: `asking` for leave (modules, disk) · `fetching` from above, once · `offered` to those below and served ·
- * `finished`: the record goes, the file too when no other offer needs it.
+ * back to `fetching` when its file is gone here · `finished`: the record goes, the file too when no other offer needs it.
  * Destinations: `waiting` for their offer · `offered` · `served` to the last byte · `done`, they said that they have it ·
  * `gave-up`, they said that they do not want it, or its time is over.
  *
@@ -59,6 +59,8 @@ export type TransferEvent =
       readonly waitMs: number;
       readonly bytes: number;
     }
+  /** its file is not here any more (a disk that was changed, a folder that was emptied) */
+  | { readonly type: 'lost' }
   /** these have room in their mailboxes */
   | { readonly type: 'room'; readonly ids: readonly string[] }
   | { readonly type: 'served'; readonly id: string; readonly bytes: number; readonly complete: boolean }
@@ -106,6 +108,8 @@ function move(transfer: Transfer, event: TransferEvent, now: number): TransferSt
       return transfer.state === 'fetching' ? fetched(transfer, event) : unchanged(transfer);
     case 'fetch-failed':
       return transfer.state === 'fetching' ? fetchFailed(transfer, event, now) : unchanged(transfer);
+    case 'lost':
+      return unchanged(transfer.state === 'offered' ? { ...transfer, state: 'fetching', notBefore: 0 } : transfer);
     case 'room':
       return transfer.state === 'offered' ? offer(transfer, event.ids) : unchanged(transfer);
     case 'served':

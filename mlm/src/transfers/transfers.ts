@@ -42,6 +42,8 @@ const RETRY_MS = 30_000;
 const SPACE_WAIT_MS = 60_000;
 /** After a step that found no room in the spool or a store being reopened. */
 const COMMIT_WAIT_MS = 2_000;
+/** A child that asks for a file that is being fetched anew comes back after this. */
+const LOST_WAIT_MS = 10_000;
 /** Refusals of the parent that asking again does not change. */
 const FINAL: ReadonlySet<string> = new Set(['BH-E-BULK-GONE', 'BH-E-BULK-HASH']);
 
@@ -115,11 +117,25 @@ export class Transfers implements Component {
     return [...moved].flatMap(([id, events]) => this.#stage(id, events));
   }
 
-  /** Throws BH-E-BULK-GONE for what was not offered to this child: what others get is not told [T-A36]. */
+  /**
+   * Throws BH-E-BULK-GONE for what was not offered to this child: what others get is not told [T-A36]; BH-E-BUSY while a file
+   * that was lost here is fetched anew.
+   */
   async artifact(child: string, sha256: string): Promise<ArtifactFile> {
     const found = offeredTo(this.transfers, child, sha256);
     if (found === undefined) throw new BackhaulError('BH-E-BULK-GONE', { detail: sha256 });
-    return { path: this.#options.artifacts.path(sha256), size: found.size, sha256 };
+    const { artifacts } = this.#options;
+    if (!(await artifacts.has(sha256, found.size))) throw await this.#lost(sha256);
+    return { path: artifacts.path(sha256), size: found.size, sha256 };
+  }
+
+  async #lost(sha256: string): Promise<BackhaulError> {
+    this.#options.logger.warn({ sha256 }, 'the file of an artifact on offer is gone; it is fetched anew');
+    for (const { id } of this.transfers.filter((one) => one.sha256 === sha256)) {
+      await this.#apply(id, { type: 'lost' });
+      this.#kick(id);
+    }
+    return new BackhaulError('BH-E-BUSY', { detail: `${sha256} is being fetched`, retryAfterMs: LOST_WAIT_MS });
   }
 
   artifactServed(child: string, sha256: string, bytes: number, complete: boolean): void {

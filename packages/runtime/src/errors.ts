@@ -57,7 +57,7 @@ export const ERRORS = {
   'BH-E-LINK-ORDER': row(409, true, 'An earlier envelope of this link has not arrived. Send it again, lowest number first.'),
   'BH-E-ACK': row(409, false, 'The acknowledgement is for another mailbox epoch or for a message never sent. See that only one process has this identity.'),
   'BH-E-EPOCH': row(409, true, 'Another epoch of this source has taken over; this one is fenced. It says hello anew, begins a new epoch and sends again, by itself.'),
-  'BH-E-CLONE': row(409, true, 'Two live components speak with this identity: their epochs take over from one another. Find and stop the copy; then revoke and enrol anew, or restart the parent.'),
+  'BH-E-CLONE': row(409, true, 'Two live components speak with this identity: their epochs take over from one another. Find and stop the copy: the other is taken again after ten minutes without it. Or revoke, and enrol anew.'),
   'BH-E-DRAINING': row(503, true, 'This component is shutting down. Send again shortly.'),
   'BH-E-BUSY': row(503, true, 'Too many requests are being handled for this sender. Send again shortly.'),
   'BH-E-PARENT-UNREACHABLE': row(502, true, 'The parent does not answer. What is accepted stays in the spool; check the line, the address and the outbound proxy.'),

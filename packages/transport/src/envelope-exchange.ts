@@ -125,6 +125,7 @@ interface Exchange {
   readonly peer: Peer;
   readonly gone: AbortSignal;
   link?: LinkNumber;
+  boot?: string;
   ack?: MailboxPlace;
   waitMs: number;
   heldBytes: number;
@@ -148,6 +149,7 @@ export const ENVELOPE_STAGES = [
   readMessages,
   acknowledgeMailbox,
   awaitTurn,
+  checkBootAgain,
   acceptMessages,
   holdPoll,
   readMailbox,
@@ -178,22 +180,38 @@ function readHeaders(_context: ExchangeContext, exchange: Exchange): void {
   const ack = parsePlace('Backhaul-Ack', single(headers[WIRE_HEADERS.ack]));
   if (ack) exchange.ack = ack;
   exchange.waitMs = 1000 * parseWait(single(headers['prefer']));
+  const boot = parseBoot(single(headers[WIRE_HEADERS.boot]));
+  if (boot !== undefined) exchange.boot = boot;
 }
 
 /** Of two processes with one identity only the one that said hello last is listened to, whatever the other says. */
 async function checkBoot(context: ExchangeContext, exchange: Exchange): Promise<void> {
-  const { boots, clock, logger, metrics, handler, underWay } = context;
-  const { request, peer, link } = exchange;
-  const boot = parseBoot(single(request.headers[WIRE_HEADERS.boot]));
+  const { peer, boot } = exchange;
   if (boot === undefined) return;
+  const isHello = exchange.request.headers[WIRE_HEADERS.hello] === '1';
+  judgeBoot(context, exchange, boot, isHello);
+  // its numbers must be in the marks: what is still being committed may be of the one that is taken over from
+  if (isHello) await context.underWay.othersEnded(peer.identity.id, boot);
+}
+
+/**
+ * Another process may have said hello while this body came or waited for its turn: it is not accepted any more. So a hello
+ * waits for what is being committed, and never for an upload that a dead process has left half open.
+ */
+function checkBootAgain(context: ExchangeContext, exchange: Exchange): void {
+  const { peer, boot, link } = exchange;
+  if (boot === undefined || !link) return;
+  judgeBoot(context, exchange, boot, false);
+  exchange.leave = context.underWay.enter(peer.identity.id, boot);
+}
+
+/** Throws BH-E-EPOCH, BH-E-CLONE. */
+function judgeBoot(context: ExchangeContext, { peer }: Exchange, boot: string, isHello: boolean): void {
+  const { boots, clock, logger, metrics, handler } = context;
   const { id } = peer.identity;
-  const isHello = request.headers[WIRE_HEADERS.hello] === '1';
   const wasClone = boots.isClone(id);
   const judgement = boots.judge(id, boot, isHello, clock.monotonic());
   const refusal = bootRefusal(judgement);
-  if (refusal === undefined && link) exchange.leave = underWay.enter(id, boot);
-  // its numbers must be in the marks: what is still being committed may be of the one that is taken over from
-  if (refusal === undefined && isHello) await underWay.othersEnded(id, boot);
   if (refusal === undefined) return;
   metrics.takenOver.inc({ code: refusal.code });
   if (judgement === 'clone' && !wasClone) {

@@ -59,6 +59,23 @@ describe('epoch watch', () => {
     expect(parent.hears('e100')).to.equal('begins');
   });
 
+  it('the one that goes on alone is listened to again, as soon as the other has been silent for ten minutes', () => {
+    const parent = new Parent();
+    for (let i = 1; i <= 6; i++) [parent.hears(`e${i}`), i > 1 ? parent.hears(`e${i - 1}`) : ''].join();
+    const minutes = (count: number, epochs: readonly string[]) =>
+      Array.from({ length: count }, () => {
+        parent.now += 60_000;
+        return epochs.map((epoch) => parent.hears(epoch)).join();
+      });
+    expect(new Set(minutes(60, ['e4', 'e5'])), 'both go on').to.deep.equal(new Set(['clone,clone']));
+    expect(parent.watch.isClone(CHILD)).to.equal(true);
+    expect(new Set(minutes(9, ['e4'])), 'one is silent').to.deep.equal(new Set(['clone']));
+    expect(minutes(1, ['e4'])).to.deep.equal(['superseded']); // it begins a new epoch
+    expect(minutes(1, ['e7'])).to.deep.equal(['begins']);
+    expect([parent.watch.isClone(CHILD), parent.watch.clones()]).to.deep.equal([false, []]);
+    expect(minutes(3, ['e7'])).to.deep.equal(['current', 'current', 'current']);
+  });
+
   it('what was an hour ago does not count', () => {
     const parent = new Parent();
     for (let i = 1; i <= 50; i++) {
