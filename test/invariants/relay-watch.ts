@@ -31,6 +31,8 @@ export class RelayWatch {
   readonly #effects = new Map<string, string>();
   readonly #bodies = new Map<string, string>();
   readonly #places = new Map<string, string>();
+  /** by id, the place under which the source itself sent a message last */
+  readonly #placeOf = new Map<string, Place>();
   readonly #numbers = new Map<string, number>();
   /** the highest number handed out, for each mailbox */
   readonly #handedOut = new Map<string, number>();
@@ -74,10 +76,16 @@ export class RelayWatch {
       const before = last.get(stream) ?? 0;
       if (place.source === from && place.sequence <= before)
         this.#breach('I3', `${stream}: ${place.sequence} stands behind ${before}`);
+      if (place.source === from) this.#placeOf.set(id, place);
       last.set(stream, place.sequence);
       this.#sameAsBefore(this.#places, `${stream}/${place.sequence}`, id, 'I3', 'another message has this place');
       this.#sameAsBefore(this.#bodies, id, body, 'I4', 'other bytes than before');
     }
+  }
+
+  /** Undefined when its source has never sent it. */
+  placeOf(id: string): Place | undefined {
+    return this.#placeOf.get(id);
   }
 
   /** A message took effect. `uid`: read from its content; undefined: nobody's workload. */

@@ -29,4 +29,9 @@ export class PastPutBack {
   isForgiven(source: string, at: number): boolean {
     return this.#lostSpans.some(({ node, from, to }) => node === source && from <= at && at <= to);
   }
+
+  /** When a machine had got its past back before `at`; undefined when never. */
+  putBackBefore(source: string, at: number): number | undefined {
+    return this.#lostSpans.findLast(({ node, to }) => node === source && to < at)?.to;
+  }
 }

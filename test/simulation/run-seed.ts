@@ -135,11 +135,7 @@ async function judge(world: World, workload: Workload, past: PastPutBack): Promi
     }
     return undefined;
   };
-  const verdict = compareTotals(
-    workload.sent((source, at) => past.isForgiven(source, at)),
-    workload.effects(),
-    explain,
-  );
+  const verdict = compareTotals(workload.sent(past), workload.effects(), explain);
   const faults = Object.entries(faultsOf(verdict)).filter(([, count]) => count > 0);
   if (faults.length === 0) return undefined;
   const names: Record<string, string> = {

@@ -4,6 +4,7 @@ import type { SubmissionKind } from '../../proxy/src/accept/submission.ts';
 import type { Place, Sent } from '../invariants/total-queue.ts';
 import type { AppserverNode, CommandTarget } from './nodes/appserver-node.ts';
 import type { ProxyNode } from './nodes/proxy-node.ts';
+import type { PastPutBack } from './past-put-back.ts';
 import { SimRandom } from './sim-random.ts';
 import { fingerprint } from './watched-handler.ts';
 import type { World } from './world.ts';
@@ -56,14 +57,35 @@ export class Workload {
     this.#over = true;
   }
 
-  /** What was handed in, as the comparison of totals wants it; `forgiven`: accepted, but its machine's past was put back. */
-  sent(isForgiven: (source: string, at: number) => boolean): Sent[] {
+  /** What was handed in, as the comparison of totals wants it. */
+  sent(past: PastPutBack): Sent[] {
     return [...this.#kept].map(([uid, kept]) => {
-      const { outcome, id, place, sha256, sender, turn, at } = kept;
-      const forgiven = outcome === 'accepted' && isForgiven(sender, at);
-      const known = { ...(id === undefined ? {} : { id }), ...(place === undefined || forgiven ? {} : { place }) };
-      return { uid, sha256, outcome: forgiven ? 'unknown' : outcome, ...known, sender, turn };
+      const { id, sha256, sender, turn } = kept;
+      const { outcome, place } = this.#inTheEnd(kept, past);
+      const known = { ...(id === undefined ? {} : { id }), ...(place === undefined ? {} : { place }) };
+      return { uid, sha256, outcome, ...known, sender, turn };
     });
+  }
+
+  /**
+   * What was accepted and is gone with a disk whose past was put back is forgiven. What was accepted after that, and before the
+   * machine has begun a new epoch, gets another place then: the one that it was sent with counts, and of what was never sent
+   * nobody can say by its place what became of it.
+   */
+  #inTheEnd(kept: Kept, past: PastPutBack): Pick<Sent, 'outcome' | 'place'> {
+    const { outcome, id, place, sender, at } = kept;
+    if (outcome !== 'accepted' || place === undefined) return { outcome };
+    if (past.isForgiven(sender, at)) return { outcome: 'unknown' };
+    const putBackAt = past.putBackBefore(sender, at);
+    if (putBackAt === undefined || !this.#hadEpoch(place, putBackAt)) return { outcome, place };
+    const sentAs = id === undefined ? undefined : this.#world.watch.placeOf(id);
+    return sentAs === undefined ? { outcome: 'unknown' } : { outcome, place: sentAs };
+  }
+
+  #hadEpoch({ source, epoch }: Place, before: number): boolean {
+    return [...this.#kept.values()].some(
+      ({ place, at }) => at < before && place?.source === source && place.epoch === epoch,
+    );
   }
 
   effects() {

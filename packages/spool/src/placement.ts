@@ -15,16 +15,27 @@ export interface Placed {
   readonly ops: readonly Op[];
 }
 
-/** New records at the end of their lanes, in the order of the entries; a record holds messages of one child only. */
+/** New records at the end of their lanes, in the order of the entries [S3]; a record holds messages of one child only. */
 export function place(contents: SpoolContents, entries: readonly SpoolEntry[], cache: ByteCache): Placed[] {
   return contents.lanes.flatMap((lane) => {
     const own = entries.filter((entry) => entry.lane === lane.lane);
-    return [...Map.groupBy(own, ({ via }) => via)].flatMap(([via, ofChild]) =>
+    return runsOfChildren(own).flatMap((ofChild) =>
       splitIntoRecords(ofChild).map((group) =>
-        placeRecord(lane, group, contents.shares.of(via), { streams: contents.streams, cache }),
+        placeRecord(lane, group, contents.shares.of(group[0]!.via), { streams: contents.streams, cache }),
       ),
     );
   });
+}
+
+/** Neighbours that came through the same child. All of a child together would be fewer records, and change the order. */
+function runsOfChildren(entries: readonly SpoolEntry[]): SpoolEntry[][] {
+  const runs: SpoolEntry[][] = [];
+  for (const entry of entries) {
+    const last = runs.at(-1);
+    if (last !== undefined && last[0]!.via === entry.via) last.push(entry);
+    else runs.push([entry]);
+  }
+  return runs;
 }
 
 function placeRecord(

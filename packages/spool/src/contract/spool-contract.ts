@@ -92,6 +92,15 @@ export function spoolContract(name: string, makeSubject: (limits?: SpoolLimits) 
       expect([first, second, third].flatMap(ids)).to.deep.equal(idsOf(entries).slice(0, 8));
     });
 
+    it('S3: what comes through several children in one change keeps its order, also after a restart', async () => {
+      const entries = ['a', 'b', 'b', 'a', 'c', 'a'].map((via) => sampleEntry({ via: `c0000test.${via}` }));
+      await put(...entries);
+      const claim = await subject.spool.claim(ALL);
+      expect(ids(claim)).to.deep.equal(idsOf(entries));
+      subject = await subject.reopen();
+      expect(ids(await subject.spool.claim(ALL))).to.deep.equal(idsOf(entries));
+    });
+
     it('D2: what was accepted by the other side is gone, what was not answered stays', async () => {
       const entries = sampleEntries(3);
       await put(...entries);
