@@ -264,11 +264,16 @@ async function awaitTurn({ order }: ExchangeContext, exchange: Exchange): Promis
   if (link) exchange.leaveTurn = await order.enter(peer.identity.id, link, gone);
 }
 
-/** One verdict per message; the answer is written after the handler has made durable what it accepts [S1]. */
+/**
+ * One verdict per message; the answer is written after the handler has made durable what it accepts [S1]. Its turn ends when that
+ * is submitted: the envelopes that follow may share the commit, which keeps their order.
+ */
 async function acceptMessages({ handler, metrics }: ExchangeContext, exchange: Exchange): Promise<void> {
   const { peer, messages, places, verdicts, raw } = exchange;
   if (raw.length === 0) return;
-  const answers = messages.length === 0 ? [] : await handler.accept(peer, messages);
+  const accepting = messages.length === 0 ? [] : handler.accept(peer, messages);
+  exchange.leaveTurn?.();
+  const answers = await accepting;
   if (answers.length !== messages.length) {
     throw new BackhaulError('BH-E-INTERNAL', { detail: 'the handler did not answer every message' });
   }

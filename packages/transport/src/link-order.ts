@@ -43,7 +43,7 @@ export class LinkOrder {
     this.#waitMs = options.waitMs ?? LINK_WAIT_MS;
   }
 
-  /** Resolves when it is the number's turn; the function it gives must be called when the envelope is settled. */
+  /** Resolves when it is the number's turn; the function it gives must be called when the envelope is taken. */
   async enter(peer: string, link: LinkNumber, signal?: AbortSignal): Promise<() => void> {
     const session = this.#peers.get(peer)?.get(link.session) ?? this.#begin(peer, link.session);
     if (!session) {

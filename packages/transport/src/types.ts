@@ -20,8 +20,9 @@ export interface RelayHandler {
   /** Called for every request, on open connections too. Throws BH-E-ID-UNKNOWN, BH-E-ID-REVOKED, BH-E-ID-KIND. */
   admit(peer: Peer): void;
   /**
-   * Takes the messages of one envelope, in link order. Resolves after everything accepted is durable (or has been
+   * Takes the messages of one envelope; called in link order. Resolves after everything accepted is durable (or has been
    * accepted further up), with one verdict per message in the order given. Throws for "nothing now" (503 with a wait).
+   * The next envelope is given before that: what is accepted must have been submitted, in its order, when this returns its promise.
    */
   accept(peer: Peer, messages: readonly Message[]): Promise<readonly Verdict[]>;
   /** Told when two live components are found to speak with one identity, once; for staff. */

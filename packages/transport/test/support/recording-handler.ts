@@ -65,6 +65,7 @@ export class RecordingHandler implements RelayHandler {
   /** messages per call of `accept`, repeats included */
   readonly envelopes: number[] = [];
   readonly revoked = new Set<string>();
+  #lastTaken: Promise<unknown> = Promise.resolve();
   readonly artifacts = new Map<string, ArtifactFile>();
   readonly served: { bytes: number; complete: boolean }[] = [];
   ownMarks: Mark[] = [];
@@ -87,9 +88,16 @@ export class RecordingHandler implements RelayHandler {
     if (this.revoked.has(peer.identity.id)) throw new BackhaulError('BH-E-ID-REVOKED');
   }
 
-  async accept(_peer: Peer, messages: readonly Message[]): Promise<readonly Verdict[]> {
+  /** What is accepted is in effect in the order of the calls, however long each takes. */
+  accept(_peer: Peer, messages: readonly Message[]): Promise<readonly Verdict[]> {
     this.envelopes.push(messages.length);
-    await this.before(messages);
+    const taken = this.#take(messages, this.before(messages), this.#lastTaken);
+    this.#lastTaken = taken.catch(() => undefined);
+    return taken;
+  }
+
+  async #take(messages: readonly Message[], before: Promise<void>, lastTaken: Promise<unknown>) {
+    await Promise.all([before, lastTaken]);
     const verdicts = messages.map((message) => this.judge(message));
     const fresh = messages.filter((message, i) => verdicts[i]!.accepted && !this.#has(message));
     await commitChanges(this.store, [this.seen.stage(fresh.map(markOf))]);
