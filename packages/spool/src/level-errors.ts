@@ -19,9 +19,20 @@ export function isLocked(error: unknown): boolean {
   return codeOf(error) === 'LEVEL_LOCKED';
 }
 
+/** What the innermost says. */
 export function describeError(error: unknown): string {
-  const { message, cause } = error as { message?: string; cause?: { message?: string } };
-  return cause?.message ?? message ?? String(error);
+  const { message, cause } = error as { message?: string; cause?: unknown };
+  return cause === undefined || cause === null ? (message ?? String(error)) : describeError(cause);
+}
+
+/** Coded already, as a lock that is held is, or what the disk did not let LevelDB do. */
+export function notOpened(error: unknown): BackhaulError {
+  if (error instanceof BackhaulError) return error;
+  return new BackhaulError('BH-E-SPOOL-STOPPED', {
+    detail: `the database cannot be opened: ${describeError(error)}`,
+    retryAfterMs: 2_000,
+    cause: error,
+  });
 }
 
 export function stopped(cause?: unknown): BackhaulError {

@@ -2,9 +2,10 @@ import { mkdir, readdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Clock } from '@backhaul/runtime';
 import { Level } from 'level';
+import { BeforeOpening } from './before-opening.ts';
 import { DirectoryLock } from './directory-lock.ts';
-import { describeError, isDamage } from './level-errors.ts';
-import { droppedLines } from './level-log.ts';
+import { describeError, isDamage, isLocked, notOpened } from './level-errors.ts';
+import { droppedLines, isUnread } from './level-log.ts';
 import { LevelValues } from './level-values.ts';
 import { isBlank, isHeadless, mendCurrent } from './mend-current.ts';
 import { finishPutInPlace, syncDirectory } from './put-in-place.ts';
@@ -23,7 +24,7 @@ const VERIFY_AT_START = 3;
 const DAMAGED_KEPT = 3;
 
 /**
- * What lies in the folder of a store: `db/` LevelDB, `db.damaged-*` what had to be given up, `tail.mark`, `starts`, `lock/`.
+ * What lies in the folder of a store: `db/` LevelDB, `db.before/` the same while it is being opened, `db.damaged-*` what had to be given up, `tail.mark`, `starts`, `lock/`.
  * Opening finds what LevelDB passes over in silence, and reports it [S7].
  */
 export class LevelFiles {
@@ -35,6 +36,7 @@ export class LevelFiles {
   readonly #mark: TailMark;
   readonly #starts: StartCount;
   readonly #names = new SyncedNames();
+  readonly #before: BeforeOpening;
   #database: Database | undefined;
   #values: LevelValues | undefined;
 
@@ -51,6 +53,7 @@ export class LevelFiles {
     this.#lock = new DirectoryLock(join(options.directory, 'lock'));
     this.#mark = new TailMark(join(options.directory, 'tail.mark'), options.clock);
     this.#starts = new StartCount(join(options.directory, 'starts'));
+    this.#before = new BeforeOpening(this.#db);
   }
 
   /** Undefined while the database is closed. */
@@ -62,6 +65,7 @@ export class LevelFiles {
   async begin(): Promise<void> {
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
     await this.#lock.acquire();
+    await this.#before.putBack();
     await finishPutInPlace(this.#db);
     if ((await this.#starts.next()) < VERIFY_AT_START) return;
     const found = await verifyTables(this.#db); // LevelDB does not check them, and would end the process over them
@@ -70,15 +74,20 @@ export class LevelFiles {
     await this.#starts.restart();
   }
 
+  /** Either whole, or everything is as it was before. Throws BH-E-SPOOL-STOPPED. */
   async open(): Promise<void> {
-    const mended = await mendCurrent(this.#db);
-    if (mended !== undefined) this.#report({ code: 'BH-E-SPOOL-DAMAGED', detail: mended });
-    this.#database = await this.#openOrRescue();
     try {
+      await this.#before.take();
+      const mended = await mendCurrent(this.#db);
+      if (mended !== undefined) this.#report({ code: 'BH-E-SPOOL-DAMAGED', detail: mended });
+      this.#database = await this.#openOrRescue();
       this.#values = await this.#verify(this.#database);
+      await this.#before.forget();
     } catch (error) {
       await this.close();
-      throw error;
+      if (isLocked(error)) await this.#before.forget();
+      else await this.#before.putBack();
+      throw notOpened(error);
     }
   }
 
@@ -156,6 +165,8 @@ export class LevelFiles {
   async #verify(database: Database): Promise<LevelValues> {
     this.#names.open(this.#db);
     const dropped = await droppedLines(this.#db); // [R5]
+    const unread = dropped.find(isUnread);
+    if (unread !== undefined) throw new Error(unread); // LevelDB goes on without it; we do not
     for (const detail of dropped) this.#report({ code: 'BH-E-SPOOL-GAP', detail });
     const values = new LevelValues(database, this.#report);
     await this.#compareTail(values);

@@ -6,3 +6,8 @@ export async function droppedLines(databaseDirectory: string): Promise<string[]>
   const text = await readFile(join(databaseDirectory, 'LOG'), 'utf8').catch(() => '');
   return text.split('\n').filter((line) => /dropping .* bytes/.test(line));
 }
+
+/** The disk did not give what was dropped; it may the next time. Otherwise the record itself was damaged. */
+export function isUnread(droppedLine: string): boolean {
+  return /IO error/.test(droppedLine);
+}

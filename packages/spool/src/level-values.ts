@@ -23,7 +23,7 @@ export class LevelValues {
   }
 
   async loadCommits(): Promise<number> {
-    const value = await this.get(COMMITS).catch(() => undefined);
+    const value = await this.get(COMMITS);
     this.commits = value === undefined ? 0 : Number(value.readBigUInt64LE(0));
     return this.commits;
   }

@@ -1,4 +1,4 @@
-import type { Random } from '@backhaul/runtime';
+import { BackhaulError, type Random } from '@backhaul/runtime';
 import type { ParentConnection } from './parent-connection.ts';
 import type { LinkNumber } from './wire-headers.ts';
 
@@ -40,11 +40,11 @@ export class LinkSession {
 
   /** Gives up everything in flight. */
   abort(): void {
-    this.#control.abort();
+    this.#control.abort(new BackhaulError('BH-E-PARENT-UNREACHABLE', { detail: 'given up with its session' }));
   }
 
   break(): void {
     this.#inFlight--;
-    this.#control.abort();
+    this.abort();
   }
 }
