@@ -1,4 +1,4 @@
-import { appendFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TemporaryDirectory, temporaryDirectory } from '@backhaul/testkit';
 import { expect } from 'chai';
@@ -52,12 +52,24 @@ describe('BeforeOpening', () => {
     expect(await files()).to.deep.equal(AS_IT_WAS);
   });
 
-  it('leaves alone what was opened whole: what came after it counts', async () => {
+  it('leaves alone what was opened whole, although a power cut has the old names there again', async () => {
+    for (const opened of ['1', '2']) {
+      await before.take();
+      await cp(join(folder.path, 'db.before'), join(folder.path, 'kept'), { recursive: true });
+      await writeFile(join(db, `00000${opened}.log`), 'new');
+      await before.forget();
+      await rename(join(folder.path, 'kept'), join(folder.path, 'db.before'));
+      await before.putBack();
+      expect(await files()).to.include({ ...AS_IT_WAS, [`00000${opened}.log`]: 'new', opened });
+      expect(await readdir(folder.path)).to.deep.equal(['db']);
+    }
+  });
+
+  it('does not believe what was made or removed by half', async () => {
     await before.take();
-    await appendFile(join(db, '000006.log'), 'new');
-    await before.forget();
+    await rm(join(folder.path, 'db.before', '000003.log'));
     await before.putBack();
-    expect(await files()).to.deep.equal({ ...AS_IT_WAS, '000006.log': 'new', LOG: 'notes' });
+    expect(await files()).to.deep.equal({ ...AS_IT_WAS, LOG: 'notes' });
     expect(await readdir(folder.path)).to.deep.equal(['db']);
   });
 
