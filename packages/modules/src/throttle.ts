@@ -95,7 +95,7 @@ function applies(rule: Rule, { header }: ModuleMessage): boolean {
 
 function refusal(bucket: TokenBucket | undefined, cost: number, now: number): number {
   if (bucket === undefined || bucket.waitFor(cost, now) === 0) return 0;
-  return bucket.promise(cost, now);
+  return bucket.promise(cost, now, MAX_WAIT_MS);
 }
 
 function authorize(limit: number | undefined, size: number): TransferAnswer {

@@ -34,9 +34,14 @@ export class TokenBucket {
     return this.#level >= 0 ? 0 : Math.ceil(-this.#level / this.#perMs);
   }
 
-  /** The wait to tell a sender that was refused: after those that were told before. Milliseconds. */
-  promise(cost: number, now: number): number {
-    const from = Math.max(now + this.waitFor(cost, now), this.#promised);
+  /**
+   * The wait to tell a sender that was refused: after those that were told before. Past `mostMs` it begins at the front again, so that
+   * what is told to many fills the time that there is, and no promise that nobody waits for keeps everybody away. Milliseconds.
+   */
+  promise(cost: number, now: number, mostMs = Number.POSITIVE_INFINITY): number {
+    const first = now + this.waitFor(cost, now);
+    const next = Math.max(first, this.#promised);
+    const from = next - now > mostMs ? first : next;
     this.#promised = from + cost / this.#perMs;
     return Math.ceil(from - now);
   }

@@ -46,4 +46,21 @@ describe('token bucket', () => {
       }),
     );
   });
+
+  it('what many are told fills the time that there is, again and again: a storm of refusals keeps nobody away', () => {
+    const bucket = new TokenBucket(1, 1);
+    bucket.take(1, 0);
+    for (let n = 0; n < 10_000; n += 1) bucket.promise(1, 0, 60_000);
+    const waiting = Array.from({ length: 40 }, () => ({ at: bucket.promise(1, 0, 60_000) }));
+    let passed = 0;
+    for (let now = 0; now <= 60_000; now += 500)
+      for (const one of waiting.filter(({ at }) => at <= now))
+        if (bucket.waitFor(1, now) > 0) one.at = now + bucket.promise(1, now, 60_000);
+        else {
+          bucket.take(1, now);
+          one.at = Number.POSITIVE_INFINITY;
+          passed += 1;
+        }
+    expect(passed).to.be.at.least(38);
+  });
 });
