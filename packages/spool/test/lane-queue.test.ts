@@ -90,6 +90,21 @@ describe('LaneQueue', () => {
     expect(await ids(spool)).to.deep.equal([]);
   });
 
+  it('S2: a settlement of a claim that was released meanwhile, or settled twice, changes nothing', async () => {
+    const spool = await make();
+    await put(spool, 2);
+    const verdicts = [{ outcome: 'accepted' }, { outcome: 'retry', notBefore: 0 }] as const;
+    const claim = (await spool.claim(ALL))!;
+    const late = spool.settle(claim, verdicts);
+    spool.release(claim);
+    await commitChanges(store, [late.change]);
+    expect(spool.depth()).to.include({ messages: 2, inFlight: 0 });
+    const again = (await spool.claim(ALL))!;
+    const changes = [spool.settle(again, verdicts), spool.settle(again, verdicts)].map(({ change }) => change);
+    await commitChanges(store, changes);
+    expect(spool.depth()).to.include({ messages: 1, inFlight: 0 });
+  });
+
   describe('S7: a gap is reported', () => {
     it('in the middle, at the head and at the end of a lane', async () => {
       const spool = await make();

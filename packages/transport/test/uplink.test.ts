@@ -122,6 +122,20 @@ describe('uplink', () => {
       expect(below.removed.map(({ entry, code }) => [entry.sequence, code])).to.deep.equal([[3, 'BH-E-LIMIT-HEADER']]);
     });
 
+    it('several envelopes are taken, in link order, while the first of them is being made durable', async () => {
+      const taken: number[] = [];
+      const durable = Promise.withResolvers<void>();
+      above.handler.before = async (messages) => {
+        taken.push(...messages.map(({ header }) => header.sequence));
+        if (taken.length === 3) durable.resolve();
+        if (taken.length > 1) await durable.promise; // the first is answered at once: the window opens with it
+      };
+      await connect({ maxMessages: 1 });
+      await below.submit(spoolEntries(1, 3));
+      await drained();
+      expect(taken).to.deep.equal([1, 2, 3]);
+    });
+
     it('sends again what it could not store the answer of [S4]', async () => {
       let told = 0;
       above.handler.judge = () => ({ accepted: false, code: 'BH-E-SCHEMA', retryable: false });
