@@ -17,7 +17,8 @@ const AHEAD = 2 * LIMITS.window;
  *   n = next, running         the same number twice at once: refused
  *   n > next                  waits, at most LINK_WAIT_MS; then BH-E-LINK-ORDER
  *
- * `next` moves on when the running number is done, or when it was refused before its turn came (`skip`).
+ * `next` moves on when the running number is done (taken, in its order; it need not be durable yet), or when it was refused before
+ * its turn came (`skip`).
  */
 interface Session {
   next: number;
