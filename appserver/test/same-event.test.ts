@@ -111,6 +111,31 @@ describe('The same event', () => {
     expect(await line(current)).to.include({ unexplained: 0 });
   });
 
+  it('renumbered is known although it is the first that is heard of the new epoch, or comes with what it repeats', async () => {
+    const { proxies: fresh, mlms } = await test.addSite('site-renumbered', 2);
+    const taken = async (...messages: ReturnType<typeof of>[]) =>
+      expect((await test.accept(mlms[0]!, ...messages)).every((verdict) => verdict.accepted)).to.equal(true);
+    const twice = (id: string) => {
+      const [old, current] = [sender(id), sender(id)];
+      const message = old.data({}, { class: 'x-count' });
+      return [message, current.data({}, { class: 'x-count', id: message.header.id })] as const;
+    };
+    const [message, again] = twice(fresh[0]!);
+    await taken(message);
+    await taken(again);
+    const together = twice(fresh[1]!);
+    await taken(...together);
+    for (const { header } of [message, together[0]])
+      expect(counting.effects.filter((id) => id === header.id)).to.have.length(1);
+    const sum = await readLedger(test.queries, fresh[1]!, { limit: 500 }, test.ledgerAround);
+    expect(
+      sum.items.map(({ delivered, duplicate, unexplained }) => [delivered, duplicate, unexplained]),
+    ).to.have.deep.members([
+      [1, 0, 0],
+      [0, 1, 0],
+    ]);
+  });
+
   it('is known as long as event keys are kept; a copy that was dropped stays so when it is sent again later', async () => {
     const [one, two, three] = [sender(proxies[0]), sender(proxies[1]), sender(proxies[2])];
     const dropped = of(two, 'old');

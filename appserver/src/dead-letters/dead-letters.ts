@@ -91,7 +91,7 @@ export class DeadLetters {
 
   async #deliver(tx: Transaction, letter: DeadLetterRow, arrival: Arrival): Promise<void> {
     const { modules, eventKeys, writer, ledger } = this.options;
-    const first = await eventKeys.find(tx, arrival, false);
+    const first = await eventKeys.find(tx, arrival);
     if (first !== undefined) {
       arrival.setAside({ kind: 'duplicate', of: first });
       return ledger.settleAside(tx, [arrival]);

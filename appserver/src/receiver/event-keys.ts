@@ -13,13 +13,12 @@ const HAS_ID = `SELECT 1 FROM "messages" WHERE "id" = ? AND "source" = ? AND "di
  * Found and kept in the transaction of the effect; for as long as retention keeps event keys.
  */
 export class EventKeys {
-  /** The id of the message that brought the same event before. `renumbered`: the source has had more than one epoch. */
-  async find(tx: Transaction, { header, scope }: Arrival, renumbered: boolean): Promise<string | undefined> {
+  /** The id of the message that brought the same event before, or of this one when it was here under another number. */
+  async find(tx: Transaction, { header, scope }: Arrival): Promise<string | undefined> {
     if (header.eventKey !== undefined) {
       const [first] = await tx.all<{ messageId: string; instance: string | null }>(FIND, keyOf({ header, scope }));
       if (first && !areOfOneProxy(first.instance, scope.instance)) return first.messageId;
     }
-    if (!renumbered) return undefined;
     const known = await tx.all(HAS_ID, [header.id, header.source]);
     return known.length > 0 ? header.id : undefined;
   }

@@ -164,21 +164,22 @@ export async function countFault(context: ReceiveContext, arrivals: readonly Arr
   for (const arrival of travelling(arrivals)) await refusals.fault(tx, arrival, fault!, monotonicNow);
 }
 
-/** Service modules, by class and subclass; once for each event, whichever way it came. */
+/** Service modules, by class and subclass; once for each event and each message, whichever way it came. */
 export async function dispatch(context: ReceiveContext, arrivals: readonly Arrival[]): Promise<void> {
   const { tx, seen, modules, eventKeys, refusals, monotonicNow } = context;
+  const taken = new Set<string>();
   for (const arrival of travelling(arrivals)) {
-    const renumbered = seen.isRenumbered(arrival.header.source);
-    const hasKey = arrival.header.eventKey !== undefined;
-    if (!hasKey && !renumbered && !modules.wants(arrival.header)) continue;
-    const first = hasKey || renumbered ? await eventKeys.find(tx, arrival, renumbered) : undefined;
+    const { id, source, eventKey } = arrival.header;
+    const isRepeatable = eventKey !== undefined || seen.isRenumbered(arrival.header);
+    const first = taken.has(`${source} ${id}`) ? id : isRepeatable ? await eventKeys.find(tx, arrival) : undefined;
     if (first !== undefined) {
       arrival.setAside({ kind: 'duplicate', of: first });
       continue;
     }
     const outcome = await modules.dispatch(tx, arrival);
     if (outcome === undefined) {
-      if (hasKey) await eventKeys.keep(tx, arrival);
+      taken.add(`${source} ${id}`);
+      if (eventKey !== undefined) await eventKeys.keep(tx, arrival);
     } else if ('detail' in outcome) await refusals.fault(tx, arrival, outcome, monotonicNow);
     else await refusals.remember(tx, arrival, outcome.module);
   }

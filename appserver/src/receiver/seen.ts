@@ -147,9 +147,9 @@ export class SeenChanges {
     return this.#added.streams.get(key)?.set ?? this.#committed.intervals(key);
   }
 
-  /** The source has begun anew, so what it had sent before may come again under other numbers. */
-  isRenumbered(source: string): boolean {
-    return this.#epochsOf(source).length > 1;
+  /** The source has been heard in another epoch than this one, so what it sent there may come again under numbers of this one. */
+  isRenumbered({ source, epoch }: Stream): boolean {
+    return this.#epochsOf(source).some((record) => record.epoch !== epoch);
   }
 
   knowledgeOf(source: string, epoch: string): EpochKnowledge {

@@ -77,11 +77,6 @@ export class ModuleHost {
     for (const { module } of this.#hosted.toReversed()) await module.stop?.();
   }
 
-  /** False: `dispatch` would give it to nobody. */
-  wants(header: Header): boolean {
-    return this.#interestedIn(header).length > 0;
-  }
-
   /**
    * Gives a message to everybody who subscribed to it, in the order of the list. One that does not take it undoes what
    * others wrote: a refusal is the message's verdict, a failure is told.
