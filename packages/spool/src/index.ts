@@ -1,4 +1,5 @@
 export { DEAD_LETTER_LIMITS } from './dead-letters.ts';
+export { LAST_STRICT_LANE } from './drain-order.ts';
 export * from './end-with-store.ts';
 export * from './lane-queue.ts';
 export * from './level-mailboxes.ts';

@@ -20,8 +20,10 @@ import { newestOfEachKey } from './supersede-index.ts';
 import { type Taking, takeSlots } from './take-slots.ts';
 import type {
   Claim,
+  ClaimBudget,
   DeadLetter,
   Holdings,
+  Lane,
   LoadReport,
   Removed,
   Settlement,
@@ -154,7 +156,7 @@ export class LaneQueue implements Spool {
     return Object.assign(change, { removed });
   }
 
-  claim(budget: { maxMessages: number; maxBytes: number }): Promise<Claim | undefined> {
+  claim(budget: ClaimBudget): Promise<Claim | undefined> {
     return this.#inTurn(() => this.#claimNext(budget));
   }
 
@@ -269,10 +271,10 @@ export class LaneQueue implements Spool {
     this.#waiters.wake();
   }
 
-  async ready(signal: AbortSignal): Promise<void> {
+  async ready(signal: AbortSignal, lastLane?: Lane): Promise<void> {
     while (!signal.aborted) {
       const now = this.#time.now();
-      if (this.#isClaimable(now)) return;
+      if (this.#isClaimable(now, lastLane)) return;
       const retryAt = this.#nextRetryAt(now);
       await this.#waiters.wait(signal, Math.min((retryAt ?? Number.POSITIVE_INFINITY) - now, LONGEST_WAIT_MS));
     }
@@ -354,11 +356,12 @@ export class LaneQueue implements Spool {
     return undefined;
   }
 
-  async #claimNext(budget: { maxMessages: number; maxBytes: number }): Promise<Claim | undefined> {
+  async #claimNext(budget: ClaimBudget): Promise<Claim | undefined> {
     const now = this.#time.now();
     const { lanes } = this.#contents;
     const due = lanes.filter((lane) => lane.isClaimable(now)).map(({ lane }) => lane);
     for (const number of this.#drain.order(due)) {
+      if (number > (budget.lastLane ?? number)) continue;
       const claim = await this.#take(lanes[number]!, { budget, now });
       if (claim === undefined) continue;
       this.#drain.served(number, due);
@@ -410,8 +413,8 @@ export class LaneQueue implements Spool {
     return this.#time.markOps(`${this.#prefix}t`, heads);
   }
 
-  #isClaimable(now: number): boolean {
-    return this.#contents.lanes.some((lane) => lane.isClaimable(now));
+  #isClaimable(now: number, lastLane?: Lane): boolean {
+    return this.#contents.lanes.some((lane) => lane.lane <= (lastLane ?? lane.lane) && lane.isClaimable(now));
   }
 
   #nextRetryAt(now: number): number | undefined {

@@ -114,6 +114,14 @@ export interface StagedEntries extends Change {
   readonly removed: readonly Removed[];
 }
 
+/** What one claim may hold: at least one message, whatever its size. */
+export interface ClaimBudget {
+  readonly maxMessages: number;
+  readonly maxBytes: number;
+  /** of no lane after this one; of every lane when left out */
+  readonly lastLane?: Lane;
+}
+
 /** The durable queue towards the parent. */
 export interface Spool {
   load(): Promise<LoadReport>;
@@ -125,7 +133,7 @@ export interface Spool {
    */
   stage(entries: readonly SpoolEntry[], options?: { receipts?: boolean; inPlace?: boolean }): StagedEntries;
   /** Lanes 0 to 3 strictly first, then the others by lane and age; within a lane by place [S3]. Undefined when nothing may be sent now. */
-  claim(budget: { maxMessages: number; maxBytes: number }): Promise<Claim | undefined>;
+  claim(budget: ClaimBudget): Promise<Claim | undefined>;
   /**
    * What is held of some sources and epochs, whatever it waits for, unless it is in flight or past its time: to give it another
    * place. Nothing else is touched, nor read.
@@ -164,8 +172,8 @@ export interface Spool {
   addDeadLetter(entry: SpoolEntry, code: string, detail?: string): Change;
   /** Changes nothing when there is no such letter. */
   removeDeadLetter(number: number): Change;
-  /** Resolves when a claim may succeed, or when the signal aborts. */
-  ready(signal: AbortSignal): Promise<void>;
+  /** Resolves when a claim up to this lane may succeed, or when the signal aborts. */
+  ready(signal: AbortSignal, lastLane?: Lane): Promise<void>;
 }
 
 /** The component's own place in the order of things: epoch, and the next sequence of each lane. */

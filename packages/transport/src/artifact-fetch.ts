@@ -128,6 +128,7 @@ async function download(
     }
   } finally {
     body.destroy();
+    await part.flush();
   }
   if (part.length < size) {
     throw new BackhaulError('BH-E-PARENT-UNREACHABLE', { detail: `ended at ${part.length} of ${size} bytes` });

@@ -1,9 +1,9 @@
 import { contentTypeOf, newBoundary, readReply, type Verdict, writeEnvelope } from '@backhaul/envelope';
 import { BackhaulError, type Clock, type Random, toBackhaulError } from '@backhaul/runtime';
-import type { SpoolEntry } from '@backhaul/spool';
+import { LAST_STRICT_LANE, type SpoolEntry } from '@backhaul/spool';
 import { COMPRESS_FROM_BYTES, chooseEncoding, compress } from './compression.ts';
 import { joined } from './joined.ts';
-import { LinkRate } from './link-rate.ts';
+import { LinkRate, type Way } from './link-rate.ts';
 import { LinkSession } from './link-session.ts';
 import type { KnownNumbers } from './outbox/known-numbers.ts';
 import { withOwnHop } from './own-hop.ts';
@@ -33,11 +33,14 @@ export interface Outgoing {
   readonly bytes: number;
 }
 
-/** Sends envelopes over the current session of a link, and keeps account of what the link carries. Nothing is tried again here. */
+/**
+ * Sends envelopes over the current sessions of a link, one for what is urgent and one for the rest, so that an alarm need not wait
+ * for the numbers of a backlog; and keeps account of what the link carries. Nothing is tried again here.
+ */
 export class EnvelopeSender {
   readonly #options: EnvelopeSenderOptions;
   readonly #rate: LinkRate;
-  #session: LinkSession | undefined;
+  readonly #sessions: Record<Way, LinkSession | undefined> = { urgent: undefined, other: undefined };
 
   constructor(options: EnvelopeSenderOptions) {
     this.#options = options;
@@ -45,13 +48,13 @@ export class EnvelopeSender {
   }
 
   /** Bytes that the next envelope may hold; 0 when enough is under way. */
-  budget(): number {
-    return this.#rate.budget();
+  budget(way: Way): number {
+    return this.#rate.budget(way);
   }
 
   /** Gives up what is in flight; the next envelope begins a new session. */
   break(): void {
-    this.#session?.abort();
+    for (const session of Object.values(this.#sessions)) session?.abort();
   }
 
   /**
@@ -61,13 +64,14 @@ export class EnvelopeSender {
   async send(outgoing: Outgoing, link: ParentConnection, given?: AbortSignal): Promise<readonly Verdict[]> {
     const { parents, clock, metrics } = this.#options;
     const attempt = parents.attempt();
-    const session = this.#sessionOn(link);
-    const from = this.#rate.sent(outgoing.bytes, clock.monotonic());
+    const way = wayOf(outgoing.entries);
+    const session = this.#sessionOn(link, way);
+    const from = this.#rate.sent(way, outgoing.bytes, clock.monotonic());
     try {
       const verdicts = await this.#exchange(outgoing, link, session, given);
       session.signal.throwIfAborted(); // it broke while the answer was on its way: what is said of it is not honoured
       session.answered();
-      this.#rate.answered(outgoing.bytes, from, clock.monotonic());
+      this.#rate.answered(way, outgoing.bytes, from, clock.monotonic());
       metrics.seconds.observe((clock.monotonic() - from.at) / 1000);
       metrics.envelopes.inc({ outcome: 'answered' });
       parents.answered(link);
@@ -75,7 +79,7 @@ export class EnvelopeSender {
     } catch (thrown) {
       const error = toBackhaulError(thrown);
       session.break();
-      this.#rate.lost(outgoing.bytes);
+      this.#rate.lost(way, outgoing.bytes);
       if (error.code === 'BH-E-PARENT-SILENT') this.#rate.silent();
       metrics.envelopes.inc({ outcome: 'failed' });
       if (!concernsContent(error) && !given?.aborted) parents.failed(link, attempt, error);
@@ -83,11 +87,10 @@ export class EnvelopeSender {
     }
   }
 
-  #sessionOn(link: ParentConnection): LinkSession {
-    if (!this.#session?.usable || this.#session.link !== link) {
-      this.#session = new LinkSession(link, this.#options.random);
-    }
-    return this.#session;
+  #sessionOn(link: ParentConnection, way: Way): LinkSession {
+    const current = this.#sessions[way];
+    if (current?.usable && current.link === link) return current;
+    return (this.#sessions[way] = new LinkSession(link, this.#options.random));
   }
 
   async #exchange(
@@ -124,6 +127,12 @@ export class EnvelopeSender {
     const encoding = chooseEncoding(link.accepts);
     return { body: await compress(encoding, plain), encoding: { 'content-encoding': encoding } };
   }
+}
+
+/** Of one lane everything goes the same way, so that its order holds. */
+export function wayOf(entries: Iterable<Pick<SpoolEntry, 'lane'>>): Way {
+  for (const { lane } of entries) if (lane > LAST_STRICT_LANE) return 'other';
+  return 'urgent';
 }
 
 function verdictsOf({ contentType, body }: Answer): readonly Verdict[] {

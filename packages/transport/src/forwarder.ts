@@ -3,7 +3,9 @@ import { BackhaulError, type Clock, type Logger, type Random, toBackhaulError } 
 import {
   type Change,
   type Claim,
+  type ClaimBudget,
   commitChanges,
+  LAST_STRICT_LANE,
   type Removed,
   type Settlement,
   type Spool,
@@ -11,7 +13,7 @@ import {
 } from '@backhaul/spool';
 import type PQueue from 'p-queue';
 import { fullJitter } from './backoff.ts';
-import type { EnvelopeSender } from './envelope-sender.ts';
+import { type EnvelopeSender, wayOf } from './envelope-sender.ts';
 import type { Pace } from './pace.ts';
 import { concernsContent } from './parent-answer.ts';
 import type { ParentConnection } from './parent-connection.ts';
@@ -25,7 +27,7 @@ const NO_ROOM: ReadonlySet<string> = new Set(['BH-E-QUOTA', 'BH-E-SPOOL-FULL']);
 export interface ForwarderOptions {
   readonly parents: ParentSet;
   readonly sender: EnvelopeSender;
-  /** envelopes in flight: one window for all lanes */
+  /** envelopes in flight: one window for all lanes, of which one place is for urgent ones only */
   readonly sends: PQueue;
   readonly pace: Pace;
   /** our epoch was refused: another one of ours has taken over */
@@ -43,8 +45,6 @@ export interface ForwarderOptions {
   readonly metrics: UplinkMetrics;
 }
 
-/** While a pace holds the backlog back, something urgent is looked for so often. */
-const URGENT_LOOK_MS = 50;
 /** A spool that cannot be read now (it is being reopened) is asked again after this. */
 const SPOOL_PAUSE_MS = 500;
 
@@ -104,33 +104,49 @@ export class Forwarder {
   }
 
   async #step(signal: AbortSignal): Promise<void> {
-    const { parents, spool, store, clock, sender, sends, pace } = this.#options;
+    const { parents, spool, store, clock, sends, pace } = this.#options;
     const pauseMs = parents.pauseMs();
     if (pauseMs > 0) return this.#pause(pauseMs, signal);
     if (store.state !== 'open') return clock.sleep(SPOOL_PAUSE_MS, signal); // no verdict could be stored
     const link = parents.current();
     if (parents.failing) this.#room = 1;
-    const maxBytes = sender.budget();
-    if (!link.greeted || this.inFlight >= this.#room || maxBytes === 0) return this.#wakeup.wait(signal);
-    const paced = pace.waitMs();
-    if (paced > 0 && !hasUrgent(spool)) return clock.sleep(Math.min(paced, URGENT_LOOK_MS), signal);
-    const claim = await spool.claim(pace.bounded({ maxMessages: this.#maxMessages, maxBytes }));
-    if (!claim) return spool.ready(signal);
-    if (paced > 0 && pace.paces(claim.lane)) {
-      spool.release(claim);
-      return clock.sleep(Math.min(paced, URGENT_LOOK_MS), signal);
-    }
+    const budget = link.greeted ? this.#budget() : undefined;
+    if (!budget) return this.#wakeup.wait(signal);
+    const claim = await spool.claim(budget);
+    if (!claim) return this.#moreToSend(budget, signal);
     pace.took(claim);
     this.#sending.set(claim, clock.monotonic());
     void sends.add(() => this.#send(claim, link)).finally(() => this.#wakeup.wake());
   }
 
+  /** What the next envelope may hold: of every lane, of urgent ones only while the others have to wait, or nothing. */
+  #budget(): ClaimBudget | undefined {
+    const { sender, pace, window } = this.#options;
+    const urgent = [...this.#sending.keys()].filter((claim) => wayOf([claim]) === 'urgent').length;
+    const others = this.inFlight - urgent;
+    const maxMessages = this.#maxMessages;
+    const places = Math.min(this.#room, Math.max(1, window - 1));
+    const otherBytes = pace.waitMs() > 0 || others >= places ? 0 : sender.budget('other');
+    if (otherBytes > 0) return pace.bounded({ maxMessages, maxBytes: otherBytes });
+    const urgentBytes = urgent >= this.#room || this.inFlight >= window ? 0 : sender.budget('urgent');
+    return urgentBytes > 0 ? { maxMessages, maxBytes: urgentBytes, lastLane: LAST_STRICT_LANE } : undefined;
+  }
+
+  /** Resolves when there may be something to send; while only urgent messages may go, also when the others may go again. */
+  #moreToSend({ lastLane }: ClaimBudget, signal: AbortSignal): Promise<void> {
+    const { spool, pace, clock } = this.#options;
+    if (lastLane === undefined) return spool.ready(signal);
+    const paced = pace.waitMs();
+    return firstOf(signal, [
+      (until) => spool.ready(until, lastLane),
+      (until) => this.#wakeup.wait(until),
+      ...(paced > 0 ? [(until: AbortSignal) => clock.sleep(paced, until)] : []),
+    ]);
+  }
+
   /** Another parent may be used before it is over: what has changed ends it. */
-  async #pause(ms: number, signal: AbortSignal): Promise<void> {
-    const over = new AbortController();
-    const until = AbortSignal.any([signal, over.signal]);
-    await Promise.race([this.#options.clock.sleep(ms, until), this.#wakeup.wait(until)]);
-    over.abort();
+  #pause(ms: number, signal: AbortSignal): Promise<void> {
+    return firstOf(signal, [(until) => this.#options.clock.sleep(ms, until), (until) => this.#wakeup.wait(until)]);
   }
 
   async #send(claim: Claim, link: ParentConnection): Promise<void> {
@@ -215,7 +231,10 @@ export class Forwarder {
   }
 }
 
-function hasUrgent(spool: Spool): boolean {
-  const { byLane } = spool.depth();
-  return [0, 1, 2, 3].some((lane) => (byLane[lane]?.messages ?? 0) > 0);
+/** Resolves with the first of these; the others are told to end. */
+async function firstOf(signal: AbortSignal, waits: readonly ((until: AbortSignal) => Promise<void>)[]): Promise<void> {
+  const over = new AbortController();
+  const until = AbortSignal.any([signal, over.signal]);
+  await Promise.race(waits.map((wait) => wait(until)));
+  over.abort();
 }

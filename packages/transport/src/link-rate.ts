@@ -1,6 +1,7 @@
-/** What one envelope may hold on a link of unknown speed, and the least that is ever sent at once. */
+/** What a link is held to carry in a second at least. */
 const FLOOR_BYTES = 16 * 1024;
-const START_BYTES = 256 * 1024;
+/** … and one of unknown speed: much more would stand on a thin line for half a minute. */
+const START_BYTES = 64 * 1024;
 const SAMPLES = 10;
 /** What a link of unknown speed is held to carry, when it is asked how long something takes. */
 const ASSUMED_BYTES_PER_SECOND = 8 * 1024;
@@ -13,35 +14,39 @@ export interface SentAt {
   readonly at: number;
 }
 
+/** Urgent messages have a way of their own, past whatever else is under way. */
+export type Way = 'urgent' | 'other';
+
 /**
  * How much the link carries, so that what is under way is about one second of it [DESIGN §4.8]: the best of the last
- * samples, each the bytes delivered between sending an envelope and its answer, over that time.
+ * samples, each the bytes delivered between sending an envelope and its answer, over that time. What is urgent is counted for
+ * itself: it waits for no second of the others.
  */
 export class LinkRate {
   readonly #maxBytes: number;
   #samples: number[] = [];
   #delivered = 0;
-  #inFlight = 0;
+  readonly #inFlight = { urgent: 0, other: 0 };
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
   }
 
-  sent(bytes: number, now: number): SentAt {
-    this.#inFlight += bytes;
+  sent(way: Way, bytes: number, now: number): SentAt {
+    this.#inFlight[way] += bytes;
     return { delivered: this.#delivered, at: now };
   }
 
-  answered(bytes: number, from: SentAt, now: number): void {
-    this.#inFlight -= bytes;
+  answered(way: Way, bytes: number, from: SentAt, now: number): void {
+    this.#inFlight[way] -= bytes;
     this.#delivered += bytes;
     const bytesPerSecond = ((this.#delivered - from.delivered) * 1000) / Math.max(0.1, now - from.at);
     this.#samples.push(bytesPerSecond);
     if (this.#samples.length > SAMPLES) this.#samples.shift();
   }
 
-  lost(bytes: number): void {
-    this.#inFlight -= bytes;
+  lost(way: Way, bytes: number): void {
+    this.#inFlight[way] -= bytes;
   }
 
   /** Nothing was answered in time: perhaps the link has become thinner than it was. It begins with little again. */
@@ -49,16 +54,21 @@ export class LinkRate {
     this.#samples = [FLOOR_BYTES];
   }
 
-  /** Bytes that the next envelope may hold; 0 when about a second of the link is under way already. */
-  budget(): number {
+  /**
+   * Bytes that the next envelope may hold; 0 when most of a second of the link is under way already: on a line that several
+   * connections share, each envelope more would be one that an urgent message has to share with.
+   */
+  budget(way: Way): number {
     const second = this.#samples.length === 0 ? START_BYTES : Math.max(FLOOR_BYTES, ...this.#samples);
-    if (this.#inFlight > 0 && this.#inFlight >= second) return 0;
-    return Math.min(this.#maxBytes, Math.max(FLOOR_BYTES, second - this.#inFlight));
+    const { urgent, other } = this.#inFlight;
+    const room = second - urgent - (way === 'urgent' ? 0 : other);
+    return room < second / 2 ? 0 : Math.min(this.#maxBytes, room);
   }
 
   /** Ms that what is under way needs on the line. */
   expectedMs(): number {
     const bytesPerSecond = this.#samples.length === 0 ? ASSUMED_BYTES_PER_SECOND : Math.max(...this.#samples);
-    return Math.min(LONGEST_MS, (this.#inFlight * 1000) / Math.max(1, bytesPerSecond));
+    const { urgent, other } = this.#inFlight;
+    return Math.min(LONGEST_MS, ((urgent + other) * 1000) / Math.max(1, bytesPerSecond));
   }
 }

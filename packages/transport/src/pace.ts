@@ -1,7 +1,6 @@
 import { type Clock, TokenBucket } from '@backhaul/runtime';
+import { LAST_STRICT_LANE } from '@backhaul/spool';
 
-/** Lanes from here on are paced; what is more urgent never waits for it. */
-const FIRST_PACED_LANE = 4;
 /** Whatever a parent says. */
 const LONGEST_HOLD_MS = 60_000;
 
@@ -49,7 +48,7 @@ export class Pace {
   }
 
   paces(lane: number): boolean {
-    return lane >= FIRST_PACED_LANE;
+    return lane > LAST_STRICT_LANE;
   }
 
   took({ lane, entries, bytes }: { lane: number; entries: readonly unknown[]; bytes: number }): void {

@@ -8,30 +8,77 @@ import { Pace } from '../src/pace.ts';
 import { uplinkMetrics } from '../src/uplink-metrics.ts';
 import { spoolEntries } from './support/messages.ts';
 
+interface Outgoing {
+  readonly entries: readonly { readonly lane: number }[];
+}
+
+/** A forwarder with a spool of its own, over a sender that is told what to say. */
+async function forwarderOf(parts: {
+  clock: FakeClock;
+  sender: { budget: (way: string) => number; send: (outgoing: Outgoing) => Promise<readonly { accepted: true }[]> };
+  pauseMs?: () => number;
+  pace?: Pace;
+}) {
+  const { clock, sender, pauseMs = () => 0, pace = new Pace(clock) } = parts;
+  const store = new MemoryStore();
+  await store.start();
+  const spool = new LaneQueue({ store, clock, prefix: 'spool', maxBytes: 1e9, maxMessages: 1e6 });
+  await spool.load();
+  const put = (...entries: ReturnType<typeof spoolEntries>) => commitChanges(store, [spool.stage(entries)]);
+  const forwarder = new Forwarder({
+    ...{ clock, store, spool, random: systemRandom, logger: silentLogger, window: 8, maxMessages: 256 },
+    parents: { pauseMs, failing: false, current: () => ({ greeted: true }) },
+    ...{ sender, pace, sends: new PQueue({ concurrency: 8 }), onFenced: () => {}, onProgress: () => {} },
+    onRemoved: () => ({ ops: [], applied: () => {} }),
+    metrics: uplinkMetrics(new Metrics('proxy'), { connected: () => true, inFlight: () => 0 }),
+  } as unknown as ForwarderOptions);
+  return { spool, put, forwarder };
+}
+
+const accepted = ({ entries }: Outgoing) => entries.map(() => ({ accepted: true }) as const);
+
 describe('the forwarder', () => {
+  it('sends what is urgent past a backlog that has to wait, for the line or by a pace', async () => {
+    const clock = new FakeClock();
+    const sent: number[] = [];
+    const answers: (() => void)[] = [];
+    const sender = {
+      budget: (way: string) => (way === 'urgent' || sent.length === 0 ? 1e6 : 0),
+      send: async (outgoing: Outgoing) => {
+        sent.push(outgoing.entries[0]!.lane);
+        if (outgoing.entries[0]!.lane > 3) await new Promise<void>((resolve) => answers.push(resolve));
+        return accepted(outgoing);
+      },
+    };
+    const pace = new Pace(clock, { messagesPerSecond: 1 });
+    const { spool, put, forwarder } = await forwarderOf({ clock, sender, pace });
+    const stopping = new AbortController();
+    const running = forwarder.run(stopping.signal);
+    const [bulk, alarm] = [spoolEntries(1, 20, { lane: 8 }), spoolEntries(1, 1, { lane: 2 })];
+    await put(...bulk);
+    await until('the first of the backlog is under way', () => sent.length === 1);
+    await put(...alarm);
+    await until('the alarm has gone', () => spool.depth().messages === 20);
+    expect(sent).to.deep.equal([8, 2]);
+    stopping.abort();
+    for (const answer of answers) answer();
+    await running;
+    await forwarder.settled();
+  });
+
   it('sends at once when another parent may be used before the wait that the last one told is over', async () => {
     const clock = new FakeClock();
-    const store = new MemoryStore();
-    await store.start();
-    const spool = new LaneQueue({ store, clock, prefix: 'spool', maxBytes: 1e9, maxMessages: 1e6 });
-    await spool.load();
-    await commitChanges(store, [spool.stage(spoolEntries(1, 5))]);
     let pauseMs = 900_000;
     let sent = 0;
-    const forwarder = new Forwarder({
-      ...{ clock, store, spool, random: systemRandom, logger: silentLogger, window: 8, maxMessages: 256 },
-      parents: { pauseMs: () => pauseMs, failing: false, current: () => ({ greeted: true }) },
-      sender: {
-        budget: () => 1e6,
-        send: async ({ entries }: { entries: readonly unknown[] }) => {
-          sent += entries.length;
-          return entries.map(() => ({ accepted: true }));
-        },
+    const sender = {
+      budget: () => 1e6,
+      send: async (outgoing: Outgoing) => {
+        sent += outgoing.entries.length;
+        return accepted(outgoing);
       },
-      ...{ sends: new PQueue({ concurrency: 8 }), pace: new Pace(clock), onFenced: () => {}, onProgress: () => {} },
-      onRemoved: () => ({ ops: [], applied: () => {} }),
-      metrics: uplinkMetrics(new Metrics('proxy'), { connected: () => true, inFlight: () => 0 }),
-    } as unknown as ForwarderOptions);
+    };
+    const { spool, put, forwarder } = await forwarderOf({ clock, sender, pauseMs: () => pauseMs });
+    await put(...spoolEntries(1, 5));
     const stopping = new AbortController();
     const running = forwarder.run(stopping.signal);
     await clock.advance(1_000);

@@ -129,41 +129,54 @@ describe('the rate of a link', () => {
   it('keeps about one second of a thin link under way', () => {
     const rate = new LinkRate(4 << 20);
     for (let now = 0; now < 20_000; ) {
-      const bytes = rate.budget();
-      const from = rate.sent(bytes, now);
+      const bytes = rate.budget('other');
+      const from = rate.sent('other', bytes, now);
       now += bytes / 32; // 32 bytes a millisecond
-      rate.answered(bytes, from, now);
+      rate.answered('other', bytes, from, now);
     }
-    expect(rate.budget()).to.be.within(20_000, 40_000);
-    rate.sent(rate.budget(), 20_000);
-    expect(rate.budget()).to.equal(0);
+    expect(rate.budget('other')).to.be.within(20_000, 40_000);
+    rate.sent('other', rate.budget('other'), 20_000);
+    expect(rate.budget('other')).to.equal(0);
+  });
+
+  it('has room for what is urgent whatever else is under way, and for one envelope of the others on the thinnest line', () => {
+    const rate = new LinkRate(4 << 20);
+    rate.silent();
+    rate.sent('other', 10_000, 0);
+    expect([rate.budget('other'), rate.budget('urgent')]).to.deep.equal([0, 16 * 1024]);
+    rate.sent('urgent', 10_000, 0);
+    expect([rate.budget('other'), rate.budget('urgent')]).to.deep.equal([0, 0]);
+    rate.lost('other', 10_000);
+    rate.lost('urgent', 10_000);
+    rate.sent('urgent', 4_000, 0);
+    expect([rate.budget('other'), rate.budget('urgent')]).to.deep.equal([12_384, 12_384]);
   });
 
   it('opens up on a fast link', () => {
     const rate = new LinkRate(4 << 20);
-    for (let now = 0; now < 100; now += 5) rate.answered(100_000, rate.sent(100_000, now), now + 5);
-    expect(rate.budget()).to.equal(4 << 20);
+    for (let now = 0; now < 100; now += 5) rate.answered('other', 100_000, rate.sent('other', 100_000, now), now + 5);
+    expect(rate.budget('other')).to.equal(4 << 20);
   });
 
   it('expects an answer by what is under way, and begins with little again after a silence', () => {
     const rate = new LinkRate(4 << 20);
     expect(rate.expectedMs()).to.equal(0);
-    rate.answered(100_000, rate.sent(100_000, 0), 1000);
-    rate.sent(50_000, 1000);
+    rate.answered('other', 100_000, rate.sent('other', 100_000, 0), 1000);
+    rate.sent('other', 50_000, 1000);
     expect(rate.expectedMs()).to.be.within(450, 550);
-    rate.lost(50_000);
+    rate.lost('other', 50_000);
     rate.silent();
-    expect(rate.budget()).to.equal(16 * 1024);
-    rate.sent(16 * 1024, 0);
+    expect(rate.budget('other')).to.equal(16 * 1024);
+    rate.sent('other', 16 * 1024, 0);
     expect(rate.expectedMs()).to.be.within(900, 1100);
   });
 
   it('gives back what was lost', () => {
     const rate = new LinkRate(4 << 20);
-    rate.sent(1 << 20, 0);
-    expect(rate.budget()).to.equal(0);
-    rate.lost(1 << 20);
-    expect(rate.budget()).to.be.above(0);
+    rate.sent('other', 1 << 20, 0);
+    expect(rate.budget('other')).to.equal(0);
+    rate.lost('other', 1 << 20);
+    expect(rate.budget('other')).to.be.above(0);
   });
 });
 

@@ -154,6 +154,24 @@ export function spoolContract(name: string, makeSubject: (limits?: SpoolLimits) 
       expect(ids(await subject.spool.claim(ALL))).to.deep.equal(idsOf(others));
     });
 
+    it('claims and waits for what is urgent alone, and ages the other lanes by nothing', async () => {
+      const { spool } = subject;
+      const low = sampleEntries(2, { lane: 4 });
+      const last = sampleEntry({ lane: 3 });
+      await put(...low);
+      expect(await spool.claim({ ...ALL, lastLane: 3 })).to.equal(undefined);
+      let isReady = false;
+      const stopping = new AbortController();
+      const waiting = spool.ready(stopping.signal, 3).then(() => (isReady = true));
+      await spool.ready(stopping.signal);
+      await new Promise(setImmediate);
+      expect(isReady).to.equal(false);
+      await put(last);
+      await waiting;
+      expect(ids(await spool.claim({ ...ALL, lastLane: 3 }))).to.deep.equal([last.id]);
+      expect(ids(await spool.claim({ ...ALL, lastLane: 4 }))).to.deep.equal(idsOf(low));
+    });
+
     it('tells since when the oldest claim is open, until its settlement is on disk, and the oldest submission unwritten', async () => {
       const { spool } = subject;
       const nothing = { claimedSince: undefined, unwrittenSince: undefined };
