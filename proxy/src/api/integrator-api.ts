@@ -1,11 +1,14 @@
 import { chmod, rm } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
-import { BackhaulError, type Clock, type Component, closeServer, type Logger, listen } from '@backhaul/runtime';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import { BackhaulError, type Clock, type Component, closeServer, listen } from '@backhaul/runtime';
 import express from 'express';
 import { type IntegratorRoutesOptions, integratorRoutes } from './integrator-routes.ts';
 import { problemHandler } from './problem.ts';
 import { boundRequestBytes } from './request-bytes.ts';
 import { boundDepth } from './request-depth.ts';
+import type { Stage } from './stage.ts';
+import { whileOpen } from './store-door.ts';
+import { readJson, submissionDoor } from './submission-door.ts';
 
 /** Linux takes no longer path for a Unix socket (108 bytes with the closing zero). */
 export const SOCKET_PATH_BYTES = 107;
@@ -21,7 +24,6 @@ export interface IntegratorApiOptions extends Omit<IntegratorRoutesOptions, 'sto
   readonly maxRequestBytes: number;
   readonly maxConnections: number;
   readonly clock: Clock;
-  readonly logger: Logger;
 }
 
 /** The socket that integrators use, readable and writable by the proxy's user and group. Who may open it may report. */
@@ -42,7 +44,7 @@ export class IntegratorApi implements Component {
     this.#stopping = new AbortController();
     this.#server = createServer(
       { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS, keepAliveTimeout: KEEP_ALIVE_MS },
-      this.#app(),
+      this.#listener(),
     );
     this.#server.maxConnections = maxConnections;
     await listen(this.#server, { path: socketPath });
@@ -63,25 +65,33 @@ export class IntegratorApi implements Component {
     await closeServer(server);
   }
 
-  #app(): express.Express {
-    const { maxRequestBytes, logger } = this.#options;
+  #listener(): RequestListener {
+    const { maxRequestBytes } = this.#options;
+    const { signal: stopping } = this.#stopping;
+    const options = { ...this.#options, stopping };
+    const stages = [notStopping(stopping), boundRequestBytes(maxRequestBytes), readJson(maxRequestBytes), boundDepth];
+    return submissionDoor([...stages, whileOpen(options.accept.store)], options, this.#app(stages, options));
+  }
+
+  #app(stages: readonly Stage[], options: IntegratorRoutesOptions): express.Express {
     const app = express();
     app.disable('x-powered-by').disable('etag').set('query parser', 'simple');
-    app.use((_request, response, next) => {
-      if (!this.#stopping.signal.aborted) return next();
-      response.set('Connection', 'close');
-      throw new BackhaulError('BH-E-DRAINING');
-    });
-    app.use(boundRequestBytes(maxRequestBytes));
-    app.use(express.json({ limit: maxRequestBytes, strict: false, type: () => true, inflate: false }));
-    app.use(boundDepth);
-    app.use(integratorRoutes({ ...this.#options, stopping: this.#stopping.signal }));
+    for (const stage of stages) app.use(stage);
+    app.use(integratorRoutes(options));
     app.use((request) => {
       throw new BackhaulError('BH-E-NOT-FOUND', { detail: `${request.method} ${request.path.slice(0, 128)}` });
     });
-    app.use(problemHandler(logger));
+    app.use(problemHandler(options.logger));
     return app;
   }
+}
+
+function notStopping(stopping: AbortSignal): Stage {
+  return (_request, response, next) => {
+    if (!stopping.aborted) return next();
+    response.setHeader('Connection', 'close');
+    throw new BackhaulError('BH-E-DRAINING');
+  };
 }
 
 /** Throws BH-E-CONFIG: the system would cut the path off, or refuse it with a word that helps nobody. */

@@ -1,4 +1,4 @@
-import { BackhaulError } from '@backhaul/runtime';
+import type { Logger } from '@backhaul/runtime';
 import { Router } from 'express';
 import type { AcceptContext } from '../accept/accept-path.ts';
 import type { Liveness } from '../directory/liveness.ts';
@@ -7,9 +7,9 @@ import type { CommandBoard } from '../downward/command-board.ts';
 import type { NoticeBoard } from '../notices/notice-board.ts';
 import type { ProxyMetrics } from '../proxy-metrics.ts';
 import { commandRoutes } from './command-routes.ts';
-import { messageRoutes } from './message-routes.ts';
 import { noticeRoutes } from './notice-routes.ts';
 import { registrationRoutes } from './registration-routes.ts';
+import { whileOpen } from './store-door.ts';
 
 export interface IntegratorRoutesOptions {
   readonly accept: AcceptContext;
@@ -19,12 +19,13 @@ export interface IntegratorRoutesOptions {
   readonly notices: NoticeBoard;
   readonly metrics: ProxyMetrics;
   readonly status: () => unknown;
+  readonly logger: Logger;
   /** aborts when the API stops: long polls end */
   readonly stopping: AbortSignal;
 }
 
-/** Everything an integrator may ask, documented in docs/integrator-api.md; past the door only while the store is open. */
-const ROUTES = [statusRoute, storeDoor, registrationRoutes, messageRoutes, commandRoutes, noticeRoutes] as const;
+/** Everything an integrator may ask but to take messages (`submission-door.ts`), documented in docs/integrator-api.md. */
+const ROUTES = [statusRoute, storeDoor, registrationRoutes, commandRoutes, noticeRoutes] as const;
 
 export function integratorRoutes(options: IntegratorRoutesOptions): Router {
   const router = Router({ strict: true, caseSensitive: true });
@@ -32,12 +33,9 @@ export function integratorRoutes(options: IntegratorRoutesOptions): Router {
   return router;
 }
 
-/** What is known is being loaded again while the store is reopened: nobody is told then that something is unknown. */
+/** What follows is answered only while the store is open. */
 function storeDoor(router: Router, { accept: { store } }: IntegratorRoutesOptions): void {
-  router.use((_request, _response, next) => {
-    if (store.state !== 'open') throw new BackhaulError('BH-E-SPOOL-STOPPED');
-    next();
-  });
+  router.use(whileOpen(store));
 }
 
 function statusRoute(router: Router, { status }: IntegratorRoutesOptions): void {

@@ -1,5 +1,5 @@
 import { BackhaulError } from '@backhaul/runtime';
-import type { RequestHandler } from 'express';
+import type { Stage } from './stage.ts';
 
 /** Bodies that may be in memory at one time, in requests of the greatest size. */
 const LARGE_REQUESTS = 4;
@@ -9,7 +9,7 @@ const RETRY_MS = 1_000;
  * Bounds the memory that request bodies take together. A body of unknown length counts as the largest allowed. Past the bound a
  * request is refused before it is read: BH-E-BUSY.
  */
-export function boundRequestBytes(maxRequestBytes: number): RequestHandler {
+export function boundRequestBytes(maxRequestBytes: number): Stage {
   let left = maxRequestBytes * LARGE_REQUESTS;
   return (request, response, next) => {
     const bytes = bodyBytes(request.headers, maxRequestBytes);

@@ -1,27 +1,73 @@
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { BackhaulError } from '@backhaul/runtime';
-import type { Router } from 'express';
+import { json } from 'express';
 import { type AcceptAnswer, type AcceptVerdict, acceptMessages } from '../accept/accept-path.ts';
 import type { SubmissionKind } from '../accept/submission.ts';
 import type { ProxyMetrics } from '../proxy-metrics.ts';
 import type { IntegratorRoutesOptions } from './integrator-routes.ts';
+import { answerProblem } from './problem.ts';
+import type { Stage } from './stage.ts';
 
-const KINDS = ['alarms', 'events', 'data'] as const;
+const KINDS = new Map<string | undefined, SubmissionKind>([
+  ['/v1/alarms', 'alarms'],
+  ['/v1/events', 'events'],
+  ['/v1/data', 'data'],
+]);
 
-/** Alarms, events and data: one, or a batch of up to 256 in one commit. */
-export function messageRoutes(router: Router, options: IntegratorRoutesOptions): void {
-  for (const kind of KINDS) messageRoute(router, kind, options);
+/** The body of a request as JSON, at most so many bytes of it. */
+export const readJson = (limit: number): Stage =>
+  json({ limit, strict: false, type: () => true, inflate: false }) as Stage;
+
+/**
+ * `POST` of alarms, events and data: one, or a batch of up to 256 in one commit. In front of Express, whose router costs more than
+ * the rest of a small request; everything else goes on to it. The stages are the same for both.
+ */
+export function submissionDoor(
+  stages: readonly Stage[],
+  options: IntegratorRoutesOptions,
+  others: RequestListener,
+): RequestListener {
+  const accept = async (request: IncomingMessage, response: ServerResponse, kind: SubmissionKind): Promise<void> => {
+    try {
+      for (const stage of stages) await passed(stage, request, response);
+      const body = await acceptBody(kind, (request as { body?: unknown }).body, request.headers.traceparent, options);
+      const text = JSON.stringify(body);
+      response
+        .writeHead(202, {
+          'Content-Type': 'application/json; charset=utf-8',
+          'Content-Length': Buffer.byteLength(text),
+        })
+        .end(text); // after the commit
+    } catch (thrown) {
+      answerProblem(options.logger, thrown, request, response);
+    }
+  };
+  return (request, response) => {
+    const kind = request.method === 'POST' ? KINDS.get(request.url?.split('?', 1)[0]) : undefined;
+    if (kind === undefined) others(request, response);
+    else void accept(request, response, kind);
+  };
 }
 
-function messageRoute(router: Router, kind: SubmissionKind, options: IntegratorRoutesOptions): void {
-  router.post(`/v1/${kind}`, async (request, response) => {
-    const { values, single } = submissionsOf(request.body);
-    const answer = await acceptMessages(options.accept, kind, values, traceparentOf(request.headers.traceparent));
-    countVerdicts(answer, kind, options.metrics);
-    noteSigns(values, answer, options);
-    const [first] = answer.verdicts;
-    if (single && first?.accepted === false) throw first.error; // nothing else was in the request
-    response.status(202).json({ epoch: answer.epoch, verdicts: answer.verdicts.map(verdictJson) }); // after the commit
-  });
+function passed(stage: Stage, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  return new Promise((resolve, reject) =>
+    stage(request, response, (error) => (error === undefined ? resolve() : reject(error))),
+  );
+}
+
+async function acceptBody(
+  kind: SubmissionKind,
+  body: unknown,
+  traceparent: string | string[] | undefined,
+  options: IntegratorRoutesOptions,
+): Promise<object> {
+  const { values, single } = submissionsOf(body);
+  const answer = await acceptMessages(options.accept, kind, values, traceparentOf(traceparent));
+  countVerdicts(answer, kind, options.metrics);
+  noteSigns(values, answer, options);
+  const [first] = answer.verdicts;
+  if (single && first?.accepted === false) throw first.error; // nothing else was in the request
+  return { epoch: answer.epoch, verdicts: answer.verdicts.map(verdictJson) };
 }
 
 /** One object, an array, or `{messages: […]}`. */
