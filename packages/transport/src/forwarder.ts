@@ -45,6 +45,11 @@ export interface ForwarderOptions {
   readonly metrics: UplinkMetrics;
 }
 
+/**
+ * While so many envelopes are under way, so little waits for them to be answered, and is one envelope then: many small ones would
+ * cost more than what they carry. Urgent messages do not wait.
+ */
+const FEW = { envelopes: 2, messages: 64 } as const;
 /** A spool that cannot be read now (it is being reopened) is asked again after this. */
 const SPOOL_PAUSE_MS = 500;
 
@@ -126,10 +131,16 @@ export class Forwarder {
     const others = this.inFlight - urgent;
     const maxMessages = this.#maxMessages;
     const places = Math.min(this.#room, Math.max(1, window - 1));
-    const otherBytes = pace.waitMs() > 0 || others >= places ? 0 : sender.budget('other');
+    const isHeld = pace.waitMs() > 0 || others >= places || (others >= FEW.envelopes && this.#waiting() < FEW.messages);
+    const otherBytes = isHeld ? 0 : sender.budget('other');
     if (otherBytes > 0) return pace.bounded({ maxMessages, maxBytes: otherBytes });
     const urgentBytes = urgent >= this.#room || this.inFlight >= window ? 0 : sender.budget('urgent');
     return urgentBytes > 0 ? { maxMessages, maxBytes: urgentBytes, lastLane: LAST_STRICT_LANE } : undefined;
+  }
+
+  #waiting(): number {
+    const { messages, inFlight } = this.#options.spool.depth();
+    return messages - inFlight;
   }
 
   /** Resolves when there may be something to send; while only urgent messages may go, also when the others may go again. */

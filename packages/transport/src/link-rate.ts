@@ -1,7 +1,7 @@
 /** What a link is held to carry in a second at least. */
 const FLOOR_BYTES = 16 * 1024;
-/** … and one of unknown speed: much more would stand on a thin line for half a minute. */
-const START_BYTES = 64 * 1024;
+/** … and one of unknown speed: an envelope full of small messages, and no more, which would stand on a thin line for half a minute. */
+const START_BYTES = 128 * 1024;
 const SAMPLES = 10;
 /** What a link of unknown speed is held to carry, when it is asked how long something takes. */
 const ASSUMED_BYTES_PER_SECOND = 8 * 1024;

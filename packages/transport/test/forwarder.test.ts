@@ -37,6 +37,20 @@ async function forwarderOf(parts: {
 
 const accepted = ({ entries }: Outgoing) => entries.map(() => ({ accepted: true }) as const);
 
+/** Runs until the test has ended, however it did; then everything is answered that was sent. */
+function runningUntilTheEnd(forwarder: Forwarder, answers: readonly (() => void)[]): AsyncDisposable {
+  const stopping = new AbortController();
+  const running = forwarder.run(stopping.signal);
+  return {
+    [Symbol.asyncDispose]: async () => {
+      stopping.abort();
+      await running;
+      for (const answer of answers) answer();
+      await forwarder.settled();
+    },
+  };
+}
+
 describe('the forwarder', () => {
   it('sends what is urgent past a backlog that has to wait, for the line or by a pace', async () => {
     const clock = new FakeClock();
@@ -52,18 +66,49 @@ describe('the forwarder', () => {
     };
     const pace = new Pace(clock, { messagesPerSecond: 1 });
     const { spool, put, forwarder } = await forwarderOf({ clock, sender, pace });
-    const stopping = new AbortController();
-    const running = forwarder.run(stopping.signal);
+    await using _ = runningUntilTheEnd(forwarder, answers);
     const [bulk, alarm] = [spoolEntries(1, 20, { lane: 8 }), spoolEntries(1, 1, { lane: 2 })];
     await put(...bulk);
     await until('the first of the backlog is under way', () => sent.length === 1);
     await put(...alarm);
     await until('the alarm has gone', () => spool.depth().messages === 20);
     expect(sent).to.deep.equal([8, 2]);
-    stopping.abort();
-    for (const answer of answers) answer();
-    await running;
-    await forwarder.settled();
+  });
+
+  it('lets few messages wait for the second answer and be one envelope then; many go at once', async () => {
+    const clock = new FakeClock();
+    const sizes: number[] = [];
+    const answers: (() => void)[] = [];
+    const sender = {
+      budget: () => 1e6,
+      send: async (outgoing: Outgoing) => {
+        sizes.push(outgoing.entries.length);
+        await new Promise<void>((resolve) => answers.push(resolve));
+        return accepted(outgoing);
+      },
+    };
+    const { put, forwarder } = await forwarderOf({ clock, sender });
+    const answer = async () => {
+      answers.shift()!();
+      await new Promise(setImmediate);
+    };
+    await using _ = runningUntilTheEnd(forwarder, answers);
+    await put(...spoolEntries(1, 1));
+    await until('one is under way', () => sizes.length === 1);
+    await answer();
+    await put(...spoolEntries(2, 1));
+    await until('another', () => sizes.length === 2);
+    for (let n = 3; n <= 12; n += 1) await put(...spoolEntries(n, 1));
+    await until('and one beside it', () => sizes.length === 3);
+    await new Promise(setImmediate);
+    expect(sizes).to.deep.equal([1, 1, 1]);
+    await answer();
+    await until('the rest goes', () => sizes.length === 4);
+    expect(sizes).to.deep.equal([1, 1, 1, 9]);
+    await put(...spoolEntries(100, 600));
+    await answer();
+    await until('many need not wait', () => sizes.length === 7);
+    expect(sizes.slice(4)).to.deep.equal([256, 256, 88]);
   });
 
   it('sends at once when another parent may be used before the wait that the last one told is over', async () => {
