@@ -1,14 +1,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { atExit } from '@backhaul/testkit';
 import { withDescendants } from './process-figures.ts';
-
-/** With the code that a shell gives them. */
-const SIGNALS = [
-  ['SIGHUP', 129],
-  ['SIGINT', 130],
-  ['SIGTERM', 143],
-] as const;
 
 let folder: string | undefined;
 
@@ -20,8 +14,7 @@ export function cleanUpWhenEnded(): void {
   if (folder !== undefined) return;
   folder = mkdtempSync(join(tmpdir(), 'bh-bench-'));
   process.env['TMPDIR'] = folder;
-  process.once('exit', endEverything);
-  for (const [signal, code] of SIGNALS) process.once(signal, () => process.exit(code));
+  atExit(endEverything);
   process.once('uncaughtException', (error) => {
     process.once('uncaughtException', () => {}); // saying it may fail, too
     console.error(error);

@@ -1,15 +1,20 @@
-/** µs of processor time, of every thread of this process, that one of `count` takes: the least of the rounds, so that others do not count. */
+import { spread } from './in-turns.ts';
+
+/**
+ * µs of processor time, of every thread of this process, that one of `count` takes: the median of the rounds. The kernel counts in
+ * ticks of some ms, so a round should take a tenth of a second.
+ */
 export class ProcessorTime {
-  #least = Number.POSITIVE_INFINITY;
+  readonly #rounds: number[] = [];
 
   async of(count: number, work: () => Promise<unknown>): Promise<void> {
     const before = process.cpuUsage();
     await work();
     const { user, system } = process.cpuUsage(before);
-    this.#least = Math.min(this.#least, (user + system) / count);
+    this.#rounds.push((user + system) / count);
   }
 
   toString(): string {
-    return `${this.#least.toFixed(1)} µs`;
+    return `${spread(this.#rounds).median.toFixed(1)} µs`;
   }
 }

@@ -1,8 +1,11 @@
 import { toMessage, writeContent } from '@backhaul/envelope';
 import { message, P1, TestMlm } from '../../../mlm/test/test-mlm.ts';
+import { ProcessorTime } from '../measure/processor-time.ts';
 
 /** Cost of the forward path for envelopes of 256 messages of 1 KB, in memory: `npm run bench -- forward-path`. */
-const ENVELOPES = 60;
+const ENVELOPES = 120;
+/** Envelopes measured together: the median round counts. */
+const ROUND = 20;
 const MESSAGES = 256;
 const body = writeContent({ type: 'data', mimeType: 'text/plain', encoding: 'none', text: 'x'.repeat(900) });
 const modules = [
@@ -18,17 +21,18 @@ const envelopes = Array.from({ length: ENVELOPES }, (_, e) =>
     return { id: header.id, headerBytes, body };
   }),
 );
-let reading = 0;
-let forwarding = 0;
-for (const [index, raw] of envelopes.entries()) {
-  const begun = performance.now();
-  const list = raw.map(toMessage);
-  const read = performance.now();
-  await mlm.send(P1, list);
-  if (index < 10) continue; // warm
-  reading += read - begun;
-  forwarding += performance.now() - read;
+const [reading, forwarding] = [new ProcessorTime(), new ProcessorTime()];
+for (let at = 0; at < ENVELOPES; at += ROUND) {
+  const lists: ReturnType<typeof toMessage>[][] = [];
+  const round = envelopes.slice(at, at + ROUND);
+  await reading.of(ROUND * MESSAGES, async () => void lists.push(...round.map((raw) => raw.map(toMessage))));
+  await forwarding.of(ROUND * MESSAGES, async () => {
+    for (const list of lists) await mlm.send(P1, list);
+  });
 }
-const perMessage = (ms: number) => `${((ms * 1000) / ((ENVELOPES - 10) * MESSAGES)).toFixed(1)} µs a message`;
-console.log({ reading: perMessage(reading), forwarding: perMessage(forwarding), commits: mlm.store.stats() });
+console.log({
+  reading: `${reading} a message`,
+  forwarding: `${forwarding} a message`,
+  commits: mlm.store.stats(),
+});
 await mlm.close();

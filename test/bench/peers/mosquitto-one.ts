@@ -1,20 +1,18 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { freePort } from '@backhaul/testkit';
 import mqtt from 'mqtt';
 import { Crowd } from '../light/crowd.ts';
 import type { FanOutPeer } from './fan-out-peer.ts';
-import { Program } from './program.ts';
+import { startAlone } from './peer-program.ts';
 
 /** One Mosquitto; every member subscribes to one topic with QoS 1 and acknowledges what it gets. In memory, no bridge. */
 export async function mosquittoOne(members: number): Promise<FanOutPeer> {
-  const port = await freePort();
-  const broker = await Program.start('mosquitto', port, async (folder) => {
+  const broker = await startAlone('broker', 'mosquitto', async (folder, port) => {
     const file = join(folder, 'mosquitto.conf');
     await writeFile(file, settings(port));
     return ['-c', file];
   });
-  const url = `mqtt://127.0.0.1:${port}`;
+  const url = `mqtt://127.0.0.1:${broker.port}`;
   const crowd = await Crowd.gather(new URL('mqtt-crowd.ts', import.meta.url), members, url).catch(async (error) => {
     await broker.stop();
     throw error;

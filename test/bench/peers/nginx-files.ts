@@ -1,12 +1,10 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { freePort } from '@backhaul/testkit';
-import { Program } from './program.ts';
+import { type LoneProgram, startAlone } from './peer-program.ts';
 
 /** nginx with sendfile over the files of a folder. */
-export async function nginxFiles(folder: string): Promise<Program> {
-  const port = await freePort();
-  return Program.start('nginx', port, async (own) => {
+export async function nginxFiles(folder: string): Promise<LoneProgram> {
+  return startAlone('files', 'nginx', async (own, port) => {
     const file = join(own, 'nginx.conf');
     await writeFile(file, settings(own, folder, port));
     return ['-p', own, '-c', file, '-e', join(own, 'error.log')];

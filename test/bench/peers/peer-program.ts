@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { freePort, temporaryDirectory } from '@backhaul/testkit';
 import { endProcesses } from '../measure/clean-up.ts';
 import { withDescendants } from '../measure/process-figures.ts';
 
@@ -73,6 +74,29 @@ export class PeerProgram {
       .split('\n')
       .slice(-8)
       .join('\n');
+  }
+}
+
+/** One program in a private folder of its own, which goes when it is stopped. */
+export interface LoneProgram {
+  readonly pid: number;
+  readonly port: number;
+  stop(): Promise<void>;
+}
+
+/** `wordsIn` is given the folder and the port, and may write a configuration. */
+export async function startAlone(
+  name: string,
+  command: string,
+  wordsIn: (folder: string, port: number) => Promise<readonly string[]>,
+): Promise<LoneProgram> {
+  const [{ path: folder, remove }, port] = [await temporaryDirectory('bh-peer-'), await freePort()];
+  try {
+    const program = await PeerProgram.start({ name, folder, command, words: await wordsIn(folder, port), port });
+    return { pid: program.pid, port, stop: () => program.stop().then(remove) };
+  } catch (error) {
+    await remove();
+    throw error;
   }
 }
 

@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
 import { identityOf, uriSan } from '@backhaul/identity';
+import { programPath } from '@backhaul/testkit';
 import { ArtifactRow } from '../light/artifact-row.ts';
 import { monotonicMs } from '../light/crowd.ts';
 import { localAddressOf, proxyId, TRUST_DOMAIN } from '../light/names.ts';
@@ -8,7 +9,6 @@ import { peakMemory } from '../measure/peak-memory.ts';
 import { cpuSeconds } from '../measure/process-figures.ts';
 import { runCommand } from '../measure/run-command.ts';
 import { nginxFiles } from '../peers/nginx-files.ts';
-import { installed } from '../peers/program.ts';
 import type { Comparison, Figures, Workload, WorkloadOrder } from '../workload.ts';
 
 const FULL = { bytes: 2 ** 30, receivers: [1, 20], pairs: 3 } as const;
@@ -37,7 +37,7 @@ export const bulk: Workload = {
 
 async function run({ quick, say, pairs }: WorkloadOrder) {
   const size = quick ? QUICK : FULL;
-  const lacking = ['nginx', 'curl'].filter((program) => installed(program) === undefined);
+  const lacking = ['nginx', 'curl'].filter((program) => programPath(program) === undefined);
   const setting = `a file of ${size.bytes / 2 ** 20} MiB, from the page cache, over plain loopback; each receiver is a curl that throws the bytes away`;
   const missing = lacking.map((program) => `${program} is not installed`);
   if (lacking.length > 0) return { setting, comparisons: [], figures: [], missing };

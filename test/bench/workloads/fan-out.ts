@@ -1,3 +1,4 @@
+import { programPath } from '@backhaul/testkit';
 import { backhaulFanOut } from '../light/backhaul-fan-out.ts';
 import { monotonicMs } from '../light/crowd.ts';
 import { type Pair, spread } from '../measure/in-turns.ts';
@@ -5,7 +6,7 @@ import { cpuSeconds, residentMiB } from '../measure/process-figures.ts';
 import type { FanOutPeer } from '../peers/fan-out-peer.ts';
 import { mosquittoOne } from '../peers/mosquitto-one.ts';
 import { natsCore } from '../peers/nats-core.ts';
-import { installed } from '../peers/program.ts';
+import { newestNats } from '../peers/nats-programs.ts';
 import type { Comparison, Figures, Workload, WorkloadOrder } from '../workload.ts';
 
 const FULL = { members: 1_000, burst: 100, pairs: 5, singles: 5 } as const;
@@ -35,7 +36,8 @@ interface Round {
 const PEERS = [
   {
     name: 'Mosquitto, one broker, QoS 1',
-    program: 'mosquitto',
+    isThere: () => programPath('mosquitto') !== undefined,
+    missing: 'mosquitto is not installed',
     start: mosquittoOne,
     theirs: 'in memory, no sync; the subscriber acknowledges to the broker (mqtt.js)',
     aims: [
@@ -45,7 +47,8 @@ const PEERS = [
   },
   {
     name: 'NATS core, one server',
-    program: 'nats-server',
+    isThere: () => newestNats() !== undefined,
+    missing: 'nats-server is not installed',
     start: natsCore,
     theirs: 'none: at most once, nothing is kept, nothing is acknowledged',
     aims: [],
@@ -65,7 +68,7 @@ export const fanOut: Workload = {
 async function run({ quick, say, pairs }: WorkloadOrder) {
   const size = quick ? QUICK : FULL;
   const count = pairs ?? size.pairs;
-  const there = PEERS.filter(({ program }) => installed(program) !== undefined);
+  const there = PEERS.filter(({ isThere }) => isThere());
   const systems = [{ name: 'Backhaul', start: backhaulFanOut }, ...there];
   const rounds = systems.map((): Round[] => []);
   for (let n = 1; n <= count; n += 1) {
@@ -81,7 +84,7 @@ async function run({ quick, say, pairs }: WorkloadOrder) {
     setting: `${size.members} members in two processes, each with its own connection over plain loopback; one message of about 1 KB, then a burst of ${size.burst}, handed to the system above one MLM (or by one publisher)`,
     comparisons: there.flatMap((peer, at) => comparisonsOf(peer, size, rounds[0]!, rounds[at + 1]!)),
     figures: [costs(systems, rounds)],
-    missing: PEERS.filter((peer) => !there.includes(peer)).map(({ program }) => `${program} is not installed`),
+    missing: PEERS.filter((peer) => !there.includes(peer)).map(({ missing }) => missing),
   };
 }
 

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { identityOf, uriSan } from '@backhaul/identity';
-import { temporaryDirectory } from '@backhaul/testkit';
+import { programPath, temporaryDirectory } from '@backhaul/testkit';
 import { ArtifactRow } from '../light/artifact-row.ts';
 import { monotonicMs } from '../light/crowd.ts';
 import { mlmId, TRUST_DOMAIN } from '../light/names.ts';
@@ -8,7 +8,6 @@ import { inTurns, type Pair, spread } from '../measure/in-turns.ts';
 import { peakMemory } from '../measure/peak-memory.ts';
 import { cpuSeconds } from '../measure/process-figures.ts';
 import { runCommand } from '../measure/run-command.ts';
-import { installed } from '../peers/program.ts';
 import type { Workload, WorkloadOrder } from '../workload.ts';
 
 const FULL = { bytes: 2 ** 30, pairs: 3 } as const;
@@ -25,7 +24,7 @@ export const fetch: Workload = {
 async function run({ quick, say, pairs: wanted }: WorkloadOrder) {
   const { bytes, pairs: own } = quick ? QUICK : FULL;
   const count = wanted ?? own;
-  const missing = NEEDED.filter((program) => installed(program) === undefined).map(
+  const missing = NEEDED.filter((program) => programPath(program) === undefined).map(
     (name) => `${name} is not installed`,
   );
   const setting = `a file of ${bytes / 2 ** 20} MiB from the page cache of the same server for both, over plain loopback, to the same disk; ours from the offer above the MLM until its child is offered the file`;
