@@ -6,7 +6,13 @@ import { ANSWER_HEADERS, refuse } from './refusal.ts';
 import type { RelayMetrics } from './relay-metrics.ts';
 import type { ArtifactFile, Peer, RelayHandler } from './types.ts';
 
-const CHUNK_BYTES = 256 * 1024;
+/**
+ * What is read and sent at one time: little at first and for a slow reader, so that it is seen to take something; more for a fast
+ * one, which costs less a byte. All transfers together hold no more than the last.
+ */
+const CHUNK_BYTES = { least: 64 * 1024, most: 1024 * 1024, together: 64 * 1024 * 1024 } as const;
+/** A reader that takes a chunk within the first is given twice as much; one that takes longer than the second gets little again. */
+const TAKEN_MS = { fast: 50, slow: 5_000 } as const;
 /** A reader that takes nothing for this long is cut [T-A7]. */
 const DRAIN_MS = 60_000;
 
@@ -14,6 +20,7 @@ export interface ArtifactContext {
   readonly handler: RelayHandler;
   readonly clock: Clock;
   readonly metrics: RelayMetrics;
+  readonly sending: { transfers: number };
 }
 
 /** `GET /v1/artifacts/<sha256>` with one Range, in chunks as the reader takes them. Throws BH-E-BULK-GONE. */
@@ -78,24 +85,41 @@ async function sendFile(
     return;
   }
   let position = range.first;
-  const buffer = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, range.last - range.first + 1)); // one for all: see below
+  const { clock, sending } = context;
+  const most = largestChunk(++sending.transfers);
+  let buffer = chunkOf(CHUNK_BYTES.least); // one for all of a size: see below
   try {
     for (; position <= range.last && !response.destroyed; ) {
       context.handler.admit(peer); // [T-A15] revoked in the middle of a transfer
       const length = Math.min(buffer.length, range.last - position + 1);
       const { bytesRead } = await file.read(buffer, 0, length, position);
       if (bytesRead === 0) throw new BackhaulError('BH-E-BULK-GONE', { detail: 'the file became shorter' });
-      if (!(await written(context.clock, response, buffer.subarray(0, bytesRead)))) break;
+      const began = clock.monotonic();
+      if (!(await written(clock, response, buffer.subarray(0, bytesRead)))) break;
       position += bytesRead;
+      const tookMs = clock.monotonic() - began;
+      if (tookMs < TAKEN_MS.fast && buffer.length < most) buffer = chunkOf(buffer.length * 2);
+      else if (tookMs > TAKEN_MS.slow && buffer.length > CHUNK_BYTES.least) buffer = chunkOf(CHUNK_BYTES.least);
     }
     if (position > range.last) response.end();
   } finally {
+    sending.transfers -= 1;
     if (position <= range.last) response.destroy();
     context.metrics.artifactBytes.inc({}, position - range.first);
     const complete = position === size && position > range.last;
     context.handler.artifactServed?.(peer, sha256, position - range.first, complete);
   }
 }
+
+/** For one of so many transfers: a power of two. */
+function largestChunk(transfers: number): number {
+  const { least, most, together } = CHUNK_BYTES;
+  let bytes: number = least;
+  while (bytes < most && bytes * 2 * transfers <= together) bytes *= 2;
+  return bytes;
+}
+
+const chunkOf = (bytes: number): Buffer => Buffer.allocUnsafeSlow(bytes);
 
 /**
  * False when the reader went away or takes nothing. True only when the socket has taken all of it: then the buffer may be

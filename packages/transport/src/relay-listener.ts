@@ -73,6 +73,7 @@ export class RelayListener implements Component {
   readonly #limits: Record<keyof typeof RELAY_LIMITS, number>;
   readonly #server: Server;
   readonly #context: ExchangeContext;
+  readonly #sending = { transfers: 0 };
   readonly #connections: ConnectionLimits;
   readonly #refusals: SparingLog;
   #handling = 0;
@@ -184,7 +185,7 @@ export class RelayListener implements Component {
 
   async #artifact(request: IncomingMessage, response: ServerResponse, peer: Peer, sha256: string): Promise<void> {
     if (request.method !== 'GET' && request.method !== 'HEAD') throw new BackhaulError('BH-E-METHOD');
-    await serveArtifact(this.#context, request, response, peer, sha256);
+    await serveArtifact({ ...this.#context, sending: this.#sending }, request, response, peer, sha256);
   }
 
   async #envelope(
