@@ -244,8 +244,11 @@ export class Forwarder {
 
 /** Resolves with the first of these; the others are told to end. */
 async function firstOf(signal: AbortSignal, waits: readonly ((until: AbortSignal) => Promise<void>)[]): Promise<void> {
+  if (signal.aborted) return;
   const over = new AbortController();
-  const until = AbortSignal.any([signal, over.signal]);
-  await Promise.race(waits.map((wait) => wait(until)));
+  const end = (): void => over.abort();
+  signal.addEventListener('abort', end, { once: true });
+  await Promise.race(waits.map((wait) => wait(over.signal)));
+  signal.removeEventListener('abort', end);
   over.abort();
 }

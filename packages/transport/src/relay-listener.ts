@@ -62,7 +62,7 @@ export interface RelayListenerOptions {
   readonly limits?: Partial<Record<keyof typeof RELAY_LIMITS, number>>;
 }
 
-/** A constant reason: making an exception for each finished request would cost more than the rest of its ending. */
+/** A constant reason: an exception would cost more than the rest. */
 const GONE = 'the client went away';
 const ARTIFACT = /^\/v1\/artifacts\/([0-9a-f]{64})$/;
 
@@ -161,7 +161,7 @@ export class RelayListener implements Component {
     const { fallback } = this.#options;
     if (pathname !== '/v1/envelopes' && artifact === undefined && fallback) return fallback(request, response);
     const gone = new AbortController();
-    response.once('close', () => gone.abort(GONE));
+    response.once('close', () => response.writableFinished || gone.abort(GONE));
     response.on('error', () => {});
     await this.#guarded(request, response, async () => {
       const peer = this.#admit(request);
