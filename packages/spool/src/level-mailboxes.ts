@@ -40,7 +40,8 @@ export class LevelMailboxes implements Mailboxes {
   readonly #options: LevelMailboxesOptions;
   readonly #store: Store;
   readonly #prefix: string;
-  readonly #cache = new ByteCache(CACHE_BYTES);
+  /** read, because each owner of a message reads it */
+  readonly #cache = new ByteCache<MailboxMessage>(CACHE_BYTES);
   readonly #owners = new Map<string, MailboxOwner>();
   readonly #waiters = new Map<string, Waiters>();
   readonly #time: SpoolTime;
@@ -99,7 +100,7 @@ export class LevelMailboxes implements Mailboxes {
       const value = encodeMailboxMessage(held);
       const time = this.#time.markOps(`${this.#prefix}t`, () => ({ [QUEUE]: this.#firstNumber }));
       shared = this.#remember(sharedMessage(this.#next++, held, false));
-      this.#cache.add(this.#messageKey(shared.number), value);
+      this.#cache.add(this.#messageKey(shared.number), decodeMailboxMessage(value), value.length);
       const references = [...new Set(owners)].flatMap((owner) => this.#owner(owner).addOps(shared!));
       return [
         ...time,
@@ -203,13 +204,12 @@ export class LevelMailboxes implements Mailboxes {
     if (held === undefined) return { epoch: this.#epoch, through: 0, messages: [] };
     const messages: (MailboxMessage & { number: number })[] = [];
     for (const { number, message } of this.#page(held, budget)) {
-      const value =
-        this.#cache.get(this.#messageKey(message.number)) ?? (await this.#store.get(this.#messageKey(message.number)));
-      if (value === undefined)
+      const found = await this.#readMessage(message);
+      if (found === undefined)
         this.#store.report({ code: 'BH-E-SPOOL-GAP', detail: `message ${message.id} for ${owner} is missing` });
       else {
         const later = this.#time.shiftOf(QUEUE, message.number) - this.#time.offset;
-        messages.push({ ...moved(decodeMailboxMessage(value), later), number });
+        messages.push({ ...moved(found, later), number });
       }
     }
     const through = messages.at(-1)?.number ?? held.acknowledged;
@@ -232,6 +232,17 @@ export class LevelMailboxes implements Mailboxes {
     if (held === undefined || held.messages === 0) return { messages: 0, bytes: 0 };
     const { oldestAt, messages, bytes } = held;
     return { messages, bytes, ...(oldestAt === undefined ? {} : { oldestAt: oldestAt - this.#time.offset }) };
+  }
+
+  async #readMessage({ number, owners }: SharedMessage): Promise<MailboxMessage | undefined> {
+    const key = this.#messageKey(number);
+    const known = this.#cache.get(key);
+    if (known !== undefined) return known;
+    const value = await this.#store.get(key);
+    if (value === undefined) return undefined;
+    const message = decodeMailboxMessage(value);
+    if (owners.size > 0) this.#cache.add(key, message, value.length); // it may have left while it was read
+    return message;
   }
 
   /** What is past its time is left for `expire`, which tells its outcome. */

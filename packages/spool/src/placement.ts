@@ -50,6 +50,6 @@ function placeRecord(
   const record = lane.newRecord(number, entries, share, streams);
   lane.append(record);
   lane.putInOrder(record);
-  cache.add(key, value);
+  cache.add(key, value, value.length);
   return { lane, record, entries, ops: [{ type: 'put', key, value }, lane.metaOp()] };
 }
