@@ -17,6 +17,7 @@ export function helpText(workloads: readonly Workload[], parts: readonly string[
 Workloads:
 ${lines.join('\n')}
   backlog        a week of messages that waited in a proxy: rate, order, memory
+  profile        where the time of one message goes, by step and hop; with --page into docs/performance.md
 
 One part alone: ${parts.join(', ')}
 

@@ -6,10 +6,13 @@ import { helpText } from './help.ts';
 import { install } from './install/install.ts';
 import { cleanUpWhenEnded } from './measure/clean-up.ts';
 import { type BenchOptions, readBenchOptions } from './options.ts';
+import { profileOfMessage } from './profile/profile.ts';
 import { quick } from './quick.ts';
 import { keptResults } from './report/kept-result.ts';
+import { thisMachine } from './report/machine.ts';
 import { markdownReport } from './report/markdown-report.ts';
 import { writePage } from './report/page.ts';
+import { profileReport } from './report/profile-report.ts';
 import { showBacklog, showRelay } from './report/relay-report.ts';
 import { runWorkloads } from './run-workloads.ts';
 import type { Workload } from './workload.ts';
@@ -35,6 +38,7 @@ async function carryOut(options: BenchOptions): Promise<void> {
   const [first, ...rest] = names;
   if (help) return console.log(helpText(ALL_WORKLOADS, PARTS));
   if (options.install) return install(say);
+  if (first === 'profile') return runProfile(options);
   if (page) return makePage();
   if (first === 'quick') return runQuick(options);
   if (first === 'backlog') return runBacklog(options, rest[0]);
@@ -63,6 +67,16 @@ async function runBacklog({ json }: BenchOptions, messages: string | undefined):
   else showBacklog(result);
 }
 
+/** Where the time of one message goes; with `--page` the table of docs/performance.md. */
+async function runProfile({ json, page }: BenchOptions): Promise<void> {
+  const machine = thisMachine();
+  const profile = await profileOfMessage(say);
+  const rolesOf = profile.roles.map((role) => ({ ...role, steps: Object.fromEntries(role.steps) }));
+  const report = profileReport(profile, machine);
+  console.log(json ? JSON.stringify({ machine, ...profile, roles: rolesOf }, null, 2) : report);
+  if (page) writePage('profile', report);
+}
+
 function runPart(name: string, rest: readonly string[]): void {
   const file = fileURLToPath(new URL(`parts/${name}.ts`, import.meta.url));
   const { status } = spawnSync(process.execPath, [...process.execArgv, file, ...rest], { stdio: 'inherit' });
@@ -72,13 +86,13 @@ function runPart(name: string, rest: readonly string[]): void {
 function makePage(): void {
   const kept = keptResults(ALL_WORKLOADS.map(({ name }) => name));
   const titles = Object.fromEntries(ALL_WORKLOADS.map(({ name, title }) => [name, title]));
-  writePage(markdownReport(kept, titles));
+  writePage('bench', markdownReport(kept, titles));
   say(`docs/performance.md: ${kept.map(({ result }) => result.workload).join(', ') || 'no results are kept'}`);
 }
 
 function workloadOf(name: string): Workload {
   const found = ALL_WORKLOADS.find((workload) => workload.name === name);
   if (found !== undefined) return found;
-  const known = ['quick', 'backlog', ...ALL_WORKLOADS.map((workload) => workload.name), ...PARTS];
+  const known = ['quick', 'backlog', 'profile', ...ALL_WORKLOADS.map((workload) => workload.name), ...PARTS];
   throw new Error(`no workload ${name}; there are: ${known.join(', ')}`);
 }

@@ -30,11 +30,11 @@ export async function quick(launch: readonly string[], say: (line: string) => vo
     await new Promise((resolve) => setTimeout(resolve, QUIET_MS));
     const residentMiB = weigh(roles);
     say(`warming up with ${WARM_UP} messages …`);
-    await run(fleet, WARM_UP);
+    await runStored(fleet, WARM_UP);
     const before = await syncs(roles);
     say(`${MESSAGES} messages of about 1 KB …`);
     const cpuBefore = roles.map((role) => role.cpuSeconds());
-    const seconds = await run(fleet, MESSAGES);
+    const seconds = await runStored(fleet, MESSAGES);
     const cpu = roles.map((role, index) => role.cpuSeconds() - cpuBefore[index]!);
     const after = await syncs(roles);
     return {
@@ -56,7 +56,7 @@ export async function quick(launch: readonly string[], say: (line: string) => vo
 }
 
 /** Seconds from the first call to the last message stored. */
-async function run(fleet: Fleet, messages: number): Promise<number> {
+export async function runStored(fleet: Fleet, messages: number): Promise<number> {
   const stored = async () => {
     const figures = await fleet.appserver.metrics();
     return (

@@ -3,9 +3,9 @@ import { fileURLToPath } from 'node:url';
 
 const PAGE = fileURLToPath(new URL('../../../docs/performance.md', import.meta.url));
 
-/** Puts the text into docs/performance.md. */
-export function writePage(text: string, page = PAGE): void {
-  writeFileSync(page, withPart(readFileSync(page, 'utf8'), 'bench', text));
+/** Puts the text into its place in docs/performance.md. */
+export function writePage(part: 'bench' | 'profile', text: string): void {
+  writeFileSync(PAGE, withPart(readFileSync(PAGE, 'utf8'), part, text));
 }
 
 /** A page with what stands between `<!-- name -->` and `<!-- /name -->` replaced. Throws where they are missing. */
