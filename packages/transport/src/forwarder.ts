@@ -131,16 +131,16 @@ export class Forwarder {
     const others = this.inFlight - urgent;
     const maxMessages = this.#maxMessages;
     const places = Math.min(this.#room, Math.max(1, window - 1));
-    const isHeld = pace.waitMs() > 0 || others >= places || (others >= FEW.envelopes && this.#waiting() < FEW.messages);
+    const isHeld = pace.waitMs() > 0 || others >= places || (others >= FEW.envelopes && this.#isLittle());
     const otherBytes = isHeld ? 0 : sender.budget('other');
     if (otherBytes > 0) return pace.bounded({ maxMessages, maxBytes: otherBytes });
     const urgentBytes = urgent >= this.#room || this.inFlight >= window ? 0 : sender.budget('urgent');
     return urgentBytes > 0 ? { maxMessages, maxBytes: urgentBytes, lastLane: LAST_STRICT_LANE } : undefined;
   }
 
-  #waiting(): number {
+  #isLittle(): boolean {
     const { messages, inFlight } = this.#options.spool.depth();
-    return messages - inFlight;
+    return messages - inFlight < Math.min(FEW.messages, this.#maxMessages);
   }
 
   /** Resolves when there may be something to send; while only urgent messages may go, also when the others may go again. */

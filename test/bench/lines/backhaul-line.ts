@@ -15,6 +15,8 @@ export interface BackhaulLineOptions {
   readonly plain: boolean;
   /** messages of one request, from the integrator's to the one that the application server takes; 256 unless given */
   readonly batch?: number;
+  /** messages of the integrator's requests, where the hops may put more into theirs */
+  readonly request?: number;
   /** off unless given: no peer compresses, and on loopback it costs and gains nothing */
   readonly compress?: boolean;
 }
@@ -25,14 +27,18 @@ export class BackhaulLine implements Line {
   readonly version: string;
   readonly durability = 'accepted after a sync that the messages of a batch share, at all three tiers';
   readonly fleet: Fleet;
-  readonly batch: number;
+  readonly #request: number;
   readonly #arrivals: ArrivalsListener;
 
-  private constructor(fleet: Fleet, arrivals: ArrivalsListener, { plain, batch = 256 }: BackhaulLineOptions) {
+  private constructor(
+    fleet: Fleet,
+    arrivals: ArrivalsListener,
+    { plain, batch = 256, request = batch }: BackhaulLineOptions,
+  ) {
     this.fleet = fleet;
     this.#arrivals = arrivals;
-    this.batch = batch;
-    this.title = `Backhaul, ${plain ? 'plain' : 'mutual TLS'}, ${batch === 1 ? 'one message a request' : `batches up to ${batch}`}`;
+    this.#request = request;
+    this.title = `Backhaul, ${plain ? 'plain' : 'mutual TLS'}, ${request === 1 ? 'one message a request' : `batches up to ${batch}`}`;
     this.version = VERSION;
   }
 
@@ -69,8 +75,9 @@ export class BackhaulLine implements Line {
 
   async run(messages: number): Promise<number> {
     const before = await this.#stored();
-    const callsAtOnce = this.batch === 1 ? CALLS_AT_ONCE.single : CALLS_AT_ONCE.batched;
-    const { startedAt } = await load(this.#socket, messages, { batch: this.batch, callsAtOnce });
+    const batch = this.#request;
+    const callsAtOnce = batch === 1 ? CALLS_AT_ONCE.single : CALLS_AT_ONCE.batched;
+    const { startedAt } = await load(this.#socket, messages, { batch, callsAtOnce });
     const all = async () => (await this.#stored()) >= before + messages;
     await this.fleet.until(`${messages} messages stored`, all, RUN_LIMIT_MS);
     return messages / ((performance.now() - startedAt) / 1000);

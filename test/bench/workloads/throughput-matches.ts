@@ -8,7 +8,7 @@ import type { Volume } from './compare-lines.ts';
 const BATCH = 256;
 const BATCHED: Volume = { ours: 100_000, theirs: 100_000, warmUp: 10_000, traced: 10_000 };
 /** One message a request takes us a multiple of the time. */
-const SINGLE: Volume = { ours: 5_000, theirs: 20_000, warmUp: 2_000, traced: 2_000 };
+const SINGLE: Volume = { ours: 20_000, theirs: 20_000, warmUp: 5_000, traced: 2_000 };
 const QUICK: Volume = { ours: 2_000, theirs: 2_000, warmUp: 500, traced: 500 };
 
 type Aim = NonNullable<Comparison['aim']>;
@@ -40,17 +40,20 @@ export interface Match {
 /** Those with an aim come first: where time runs out, the others are left. */
 export function throughputMatches(peers: readonly Peer[], quick: boolean): Match[] {
   const volume = (full: Volume) => (quick ? QUICK : full);
-  const against = (peer: Peer, aim: Aim | undefined, batch: number): Match => ({
-    what: batch === 1 ? 'one message a request' : `batches up to ${batch}`,
-    against: peer.title,
-    ...{ aim, batch: { ours: batch, theirs: 1 }, volume: volume(batch === 1 ? SINGLE : BATCHED) },
-    ours: { plain: true, batch },
-    theirs: () => PeerLine.start(peer),
-  });
-  const batched = peers.map((peer) => against(peer, AIMS[peer.name], BATCH));
+  const against = (peer: Peer, aim: Aim | undefined, how: Omit<BackhaulLineOptions, 'plain'>, what: string): Match => {
+    const { batch = BATCH, request = batch } = how;
+    const [size, runs] = [{ ours: request, theirs: 1 }, volume(request === 1 ? SINGLE : BATCHED)];
+    const theirs = () => PeerLine.start(peer);
+    return { what, against: peer.title, aim, batch: size, volume: runs, ours: { plain: true, ...how }, theirs };
+  };
+  const batched = peers.map((peer) => against(peer, AIMS[peer.name], {}, `batches up to ${BATCH}`));
   const single = peers
     .filter(({ name }) => name in SINGLE_AIMS)
-    .map((peer) => against(peer, SINGLE_AIMS[peer.name], 1));
+    .map((peer) =>
+      peer.name === 'nginx'
+        ? against(peer, SINGLE_AIMS[peer.name], { batch: 1 }, 'one message a request, on every hop')
+        : against(peer, SINGLE_AIMS[peer.name], { request: 1 }, 'one message a request of the producer'),
+    );
   const tls: Match = {
     what: `our mutual TLS, batches up to ${BATCH}`,
     against: 'our own plain',
