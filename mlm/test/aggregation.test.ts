@@ -50,6 +50,16 @@ describe('aggregation', () => {
     expect((await mlm.forwarded()).some(({ header }) => header.subclass === 'summary')).to.equal(true);
   });
 
+  it('a clock that is set back keeps none open either while other messages come', async () => {
+    await mlm.send(P1, messages(2));
+    mlm.clock.jump(-86_400_000 / 2);
+    for (let n = 0; n < 4; n += 1) {
+      await mlm.send(P1, [message({ sequence: 3 + n, class: 'os-packages', subclass: 'list' })]);
+      await mlm.clock.advance(2_000);
+    }
+    expect(mlm.core.aggregation.messages).to.equal(0);
+  });
+
   it('announces what it holds at once, by the id that the aggregate will have', async () => {
     await mlm.send(P1, messages(2));
     const held = tombstones(await mlm.forwarded());

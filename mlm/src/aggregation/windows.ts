@@ -25,7 +25,8 @@ export class AggregationWindows implements Component {
   readonly name = 'aggregation windows';
   readonly #options: AggregationWindowsOptions;
   readonly #troubles: SparingLog;
-  #timer: Timer | undefined;
+  /** the next look, and when it is due (monotonic ms) */
+  #next: { readonly timer: Timer; readonly at: number } | undefined;
   #running = false;
   #flushing: Promise<void> = Promise.resolve();
 
@@ -42,7 +43,8 @@ export class AggregationWindows implements Component {
   /** What is held stays held, in the store; its windows go on after the next start. */
   async stop(): Promise<void> {
     this.#running = false;
-    this.#timer?.cancel();
+    this.#next?.timer.cancel();
+    this.#next = undefined;
     await this.#flushing;
   }
 
@@ -53,12 +55,18 @@ export class AggregationWindows implements Component {
     if (deadline !== undefined) this.#schedule(deadline - clock.now());
   }
 
+  /** Never later than it is due already: what is held again and again must not put the next look off. */
   #schedule(ms: number): void {
-    if (!this.#running) return;
-    this.#timer?.cancel();
-    this.#timer = this.#options.clock.after(Math.min(LOOK_MS, Math.max(0, ms)), () => {
+    const { clock } = this.#options;
+    const waitMs = Math.min(LOOK_MS, Math.max(0, ms));
+    const at = clock.monotonic() + waitMs;
+    if (!this.#running || (this.#next !== undefined && this.#next.at <= at)) return;
+    this.#next?.timer.cancel();
+    const look = (): void => {
+      this.#next = undefined;
       this.#flushing = this.#flush();
-    });
+    };
+    this.#next = { timer: clock.after(waitMs, look), at };
   }
 
   async #flush(): Promise<void> {
