@@ -16,9 +16,10 @@ import { StartCount } from './start-count.ts';
 import type { Op, StoreFinding } from './store.ts';
 import { SyncedNames } from './synced-names.ts';
 import { TailMark } from './tail-mark.ts';
+import { verifyLogs } from './verify-logs.ts';
 import { verifyTables } from './verify-tables.ts';
 
-/** The third start without a clean stop in between reads every block of every table first. */
+/** The third start without a clean stop in between reads every log and every block of every table first. */
 const VERIFY_AT_START = 3;
 /** Damaged databases that stay for a person to look at: the newest. */
 const DAMAGED_KEPT = 3;
@@ -68,9 +69,11 @@ export class LevelFiles {
     await this.#before.putBack();
     await finishPutInPlace(this.#db);
     if ((await this.#starts.next()) < VERIFY_AT_START) return;
-    const found = await verifyTables(this.#db); // LevelDB does not check them, and would end the process over them
-    for (const detail of found) this.#report({ code: 'BH-E-SPOOL-DAMAGED', detail });
-    if (found.length > 0) await this.salvage(new Error(found[0]));
+    // LevelDB does not check them, and would end the process over them
+    const [logs, tables] = [await verifyLogs(this.#db), await verifyTables(this.#db)];
+    for (const detail of [...logs, ...tables]) this.#report({ code: 'BH-E-SPOOL-DAMAGED', detail });
+    if (logs.length > 0) await this.#rescue(new Error(logs[0]));
+    else if (tables.length > 0) await this.salvage(new Error(tables[0]));
     await this.#starts.restart();
   }
 

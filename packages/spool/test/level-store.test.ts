@@ -254,6 +254,20 @@ describe('LevelStore guards', () => {
     expect(await (await openStore()).findings()).to.deep.equal([]);
   });
 
+  it('the third start gets over a log in which a batch stands twice, too', async () => {
+    await filled(20, 200);
+    const log = await databaseFile(/\.log$/);
+    const bytes = await readFile(log);
+    const recordBytes = 7 + bytes.readUInt16LE(4); // of the first: checksum, length, type; then the batch
+    await writeFile(log, Buffer.concat([bytes, bytes.subarray(0, recordBytes)]));
+    await writeFile(join(directory, 'starts'), '2');
+    const again = await openStore();
+    expect(again.findings()[0]!.detail).to.match(/a batch stands twice in \d+\.log/);
+    expect(await keysOf(again)).to.have.length(20);
+    await again.stop();
+    expect(await (await openStore()).findings()).to.deep.equal([]);
+  });
+
   it('S1: every acknowledged commit is there after kill -9, in order and without a hole', async () => {
     const child = new Child('./store-writer.ts', [directory]);
     await child.saw('ok k/0000300');
