@@ -13,6 +13,7 @@ const SHUT_DOWN =
 const FINE_BYTES = 2 * 1024 * 1024;
 const STEP_BYTES = 16 * 1024;
 const UNMOUNT_TRIES = 40;
+const FILL_TRIES = 5;
 const PROGRAMS = ['mount', 'umount', 'mkfs.ext4', 'perl', 'fallocate'];
 
 let probed: Promise<string | undefined> | undefined;
@@ -108,8 +109,7 @@ export class ImageDisk {
   /** Takes space away until about `leaveBytes` are free. */
   async fill(leaveBytes: number): Promise<void> {
     const filler = join(this.#mount, 'filler');
-    const coarse = (await this.#freeBytes()) - leaveBytes - FINE_BYTES;
-    if (coarse > 0) await run('fallocate', ['-l', String(coarse), filler]);
+    await this.#fillCoarsely(filler, leaveBytes);
     const file = await open(filler, 'a');
     try {
       // the last bytes one by one: what the file system keeps for itself is known only when there is no more
@@ -119,6 +119,20 @@ export class ImageDisk {
       if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
     } finally {
       await file.close();
+    }
+  }
+
+  /** Whoever writes there takes space meanwhile, so that there may be less than was seen a moment ago. */
+  async #fillCoarsely(filler: string, leaveBytes: number): Promise<void> {
+    for (let tries = 1; ; tries += 1) {
+      const bytes = (await this.#freeBytes()) - leaveBytes - FINE_BYTES;
+      if (bytes <= 0) return;
+      try {
+        return void (await run('fallocate', ['-l', String(bytes), filler]));
+      } catch (error) {
+        if (tries === FILL_TRIES) throw error;
+        await this.free();
+      }
     }
   }
 
