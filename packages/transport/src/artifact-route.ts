@@ -8,7 +8,7 @@ import type { ArtifactFile, Peer, RelayHandler } from './types.ts';
 
 /**
  * What is read and sent at one time: little at first and for a slow reader, so that it is seen to take something; more for a fast
- * one, which costs less a byte. All transfers together hold no more than the last.
+ * one, which costs less a byte. The more transfers there are when one begins, the less it is given at most: the last, divided by them.
  */
 const CHUNK_BYTES = { least: 64 * 1024, most: 1024 * 1024, together: 64 * 1024 * 1024 } as const;
 /** A reader that takes a chunk within the first is given twice as much; one that takes longer than the second gets little again. */
