@@ -2,6 +2,7 @@
 // platforms that npm has it for; elsewhere the machine's own Node serves when it is new enough.
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 
 const MAJOR = 24;
@@ -12,9 +13,16 @@ const MAJOR = 24;
  */
 const FLAGS = ['--max-semi-space-size=4', '--disable-warning=ExperimentalWarning'];
 
+/**
+ * Where two cores have to do for everything, threads that help to collect garbage wait for a core themselves, and all wait for
+ * them: one thread alone halves the longest waits and costs no throughput (docs/performance.md).
+ */
+const FEW_CORES = 2;
+
 /** What Backhaul's Node is started with; in a checkout the sources run as they are. */
 export function nodeFlags({ sources }) {
-  return sources ? [...FLAGS, '--conditions=backhaul-source'] : FLAGS;
+  const collecting = availableParallelism() <= FEW_CORES ? ['--single-threaded-gc'] : [];
+  return [...FLAGS, ...collecting, ...(sources ? ['--conditions=backhaul-source'] : [])];
 }
 
 /**

@@ -14,6 +14,7 @@ import {
   type UplinkStatus,
 } from '@backhaul/transport';
 import type { AcceptContext } from './accept/accept-path.ts';
+import { Gathering } from './accept/gathering.ts';
 import type { ProxyConfig } from './config.ts';
 import { Directory } from './directory/directory.ts';
 import { Liveness } from './directory/liveness.ts';
@@ -92,7 +93,8 @@ export function proxyCore(around: ProxySurroundings) {
   const commands = new CommandHandler({ self, directory, board, status, configuration: () => config });
   const offers = new OfferHandler({ self, runner, clock });
   const accepting = new Ongoing(clock);
-  const accept: AcceptContext = { directory, outbox, store, clock, accepting };
+  const gathering = new Gathering({ outbox, store });
+  const accept: AcceptContext = { directory, outbox, store, gathering, clock, accepting };
   const downward = new Downward({
     ...{ self, store, outbox, seen, spool, rejections, commands, offers, clock, logger, metrics },
   });

@@ -1,6 +1,8 @@
 import type { ByteCache } from './byte-cache.ts';
 import { IN_FLIGHT, LEAVING } from './entry-columns.ts';
 import type { Slot } from './eviction.ts';
+import type { LaneRecord } from './lane-record.ts';
+import type { LaneState } from './lane-state.ts';
 import { entryBytes } from './record.ts';
 import { type Change, type Op, stagedChange } from './store.ts';
 
@@ -27,12 +29,13 @@ export function depart(
     return departureOps(leaving);
   };
   return stagedChange(submit, () => {
-    for (const slot of leaving) removeFromMemory(slot, fromFlight, cache);
+    for (const slot of leaving) removeFromMemory(slot, fromFlight);
+    for (const [record, lane] of recordsOf(leaving)) if (record.live === 0) cache.delete(lane.recordKey(record.number));
   });
 }
 
 function departureOps(slots: readonly Slot[]): Op[] {
-  const records = new Map(slots.map(({ record, lane }) => [record, lane]));
+  const records = recordsOf(slots);
   const lanes = new Set(records.values());
   return [
     ...[...records].flatMap(([record, lane]) => lane.leftOps(record)),
@@ -40,11 +43,16 @@ function departureOps(slots: readonly Slot[]): Op[] {
   ];
 }
 
-function removeFromMemory({ lane, record, index, entry }: Slot, fromFlight: boolean, cache: ByteCache): void {
+function recordsOf(slots: readonly Slot[]): Map<LaneRecord, LaneState> {
+  const records = new Map<LaneRecord, LaneState>();
+  for (const { record, lane } of slots) records.set(record, lane);
+  return records;
+}
+
+function removeFromMemory({ lane, record, index, entry }: Slot, fromFlight: boolean): void {
   const bytes = entryBytes(entry);
   record.setGone(index);
   lane.messages -= 1;
   lane.bytes -= bytes;
   if (fromFlight) lane.inFlight -= 1;
-  if (record.live === 0) cache.delete(lane.recordKey(record.number));
 }

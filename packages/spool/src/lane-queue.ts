@@ -245,6 +245,12 @@ export class LaneQueue implements Spool {
     };
   }
 
+  unsent(): number {
+    let unsent = 0;
+    for (const { messages, inFlight } of this.#contents.lanes) unsent += messages - inFlight;
+    return unsent;
+  }
+
   underWay(): SpoolUnderWay {
     return { claimedSince: this.#claimed.oldest, unwrittenSince: this.#submitted.oldest };
   }
@@ -380,10 +386,8 @@ export class LaneQueue implements Spool {
   /** Times are given out as the wall clock says now. */
   #open(lane: LaneState, taken: readonly Slot[]): Claim {
     const { offset } = this.#time;
-    const slots = taken.map((slot) => {
-      const shift = this.#time.shiftOf(String(lane.lane), slot.record.number);
-      return { ...slot, entry: moved([slot.entry], shift - offset)[0]! };
-    });
+    const shiftOf = ({ record }: Slot): number => this.#time.shiftOf(String(lane.lane), record.number) - offset;
+    const slots = taken.map((slot) => inWallTime(slot, shiftOf(slot)));
     const entries = slots.map(({ entry }) => entry);
     const claim = { lane: lane.lane, entries, bytes: entries.reduce((sum, entry) => sum + entryBytes(entry), 0) };
     this.#claims.set(claim, slots);
@@ -424,6 +428,10 @@ export class LaneQueue implements Spool {
 }
 
 /** Received and expiring so much later. */
+function inWallTime(slot: Slot, shift: number): Slot {
+  return shift === 0 ? slot : { ...slot, entry: moved([slot.entry], shift)[0]! };
+}
+
 function moved(entries: readonly SpoolEntry[], ms: number): readonly SpoolEntry[] {
   if (ms === 0) return entries;
   return entries.map((entry) => {

@@ -152,6 +152,8 @@ export interface Spool {
   /** What is past its time and not in flight, up to about a thousand at a time; call again while it removes some. */
   expire(now: number): { change: Change; removed: readonly Removed[] };
   depth(): SpoolDepth;
+  /** Messages that are not in flight; of what `depth` tells the one number that is wanted often. */
+  unsent(): number;
   /** For a watchdog: what is under way for too long was forgotten by somebody, and comes back when everything is loaded again. */
   underWay(): SpoolUnderWay;
   /** What came through one direct child. */

@@ -52,6 +52,11 @@ export class EnvelopeSender {
     return this.#rate.budget(way);
   }
 
+  /** Envelopes more that need no new connection, where that would take long: over a thin line. */
+  connectionsFree(link: ParentConnection): number {
+    return this.#rate.isThin ? (link.free ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;
+  }
+
   /** Gives up what is in flight; the next envelope begins a new session. */
   break(): void {
     for (const session of Object.values(this.#sessions)) session?.abort();

@@ -115,7 +115,7 @@ export class Forwarder {
     if (store.state !== 'open') return clock.sleep(SPOOL_PAUSE_MS, signal); // no verdict could be stored
     const link = parents.current();
     if (parents.failing) this.#room = 1;
-    const budget = link.greeted ? this.#budget() : undefined;
+    const budget = link.greeted ? this.#budget(link) : undefined;
     if (!budget) return this.#wakeup.wait(signal);
     const claim = await spool.claim(budget);
     if (!claim) return this.#moreToSend(budget, signal);
@@ -124,14 +124,23 @@ export class Forwarder {
     void sends.add(() => this.#send(claim, link)).finally(() => this.#wakeup.wake());
   }
 
-  /** What the next envelope may hold: of every lane, of urgent ones only while the others have to wait, or nothing. */
-  #budget(): ClaimBudget | undefined {
+  /**
+   * What the next envelope may hold: of every lane, of urgent ones only while the others have to wait, or nothing. Where a new
+   * connection takes long, urgent ones wait for the urgent ones before them instead, and the others leave them the last free one.
+   */
+  #budget(link: ParentConnection): ClaimBudget | undefined {
     const { sender, pace, window } = this.#options;
     const urgent = [...this.#sending.keys()].filter((claim) => wayOf([claim]) === 'urgent').length;
+    const free = sender.connectionsFree(link);
+    if (urgent > 0 && free === 0) return undefined;
     const others = this.inFlight - urgent;
     const maxMessages = this.#maxMessages;
     const places = Math.min(this.#room, Math.max(1, window - 1));
-    const isHeld = pace.waitMs() > 0 || others >= places || (others >= FEW.envelopes && this.#isLittle());
+    const isHeld =
+      pace.waitMs() > 0 ||
+      others >= places ||
+      (others > 0 && free <= 1) ||
+      (others >= FEW.envelopes && this.#isLittle());
     const otherBytes = isHeld ? 0 : sender.budget('other');
     if (otherBytes > 0) return pace.bounded({ maxMessages, maxBytes: otherBytes });
     const urgentBytes = urgent >= this.#room || this.inFlight >= window ? 0 : sender.budget('urgent');
@@ -139,8 +148,7 @@ export class Forwarder {
   }
 
   #isLittle(): boolean {
-    const { messages, inFlight } = this.#options.spool.depth();
-    return messages - inFlight < Math.min(FEW.messages, this.#maxMessages);
+    return this.#options.spool.unsent() < Math.min(FEW.messages, this.#maxMessages);
   }
 
   /** Resolves when there may be something to send; while only urgent messages may go, also when the others may go again. */
@@ -242,13 +250,16 @@ export class Forwarder {
   }
 }
 
+/** Why a wait is over; an error made for each would cost more than the wait. */
+const ENDED = 'ended';
+
 /** Resolves with the first of these; the others are told to end. */
 async function firstOf(signal: AbortSignal, waits: readonly ((until: AbortSignal) => Promise<void>)[]): Promise<void> {
   if (signal.aborted) return;
   const over = new AbortController();
-  const end = (): void => over.abort();
+  const end = (): void => over.abort(ENDED);
   signal.addEventListener('abort', end, { once: true });
   await Promise.race(waits.map((wait) => wait(over.signal)));
   signal.removeEventListener('abort', end);
-  over.abort();
+  over.abort(ENDED);
 }

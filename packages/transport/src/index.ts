@@ -26,6 +26,7 @@ export * from './progress-watch.ts';
 export { refusalAnswer } from './refusal.ts';
 export * from './relay-listener.ts';
 export { RELAYS_WAITING } from './relay-through.ts';
+export { readRequestBody } from './request-body.ts';
 export * from './types.ts';
 export * from './uplink.ts';
 export { parentConfig, spoolConfig, uplinkConfig } from './uplink-config.ts';

@@ -3,6 +3,8 @@ const FLOOR_BYTES = 16 * 1024;
 /** … and one of unknown speed: an envelope full of small messages, and no more, which would stand on a thin line for half a minute. */
 const START_BYTES = 128 * 1024;
 const SAMPLES = 10;
+/** A link that is not seen to carry this in a second is thin: a new connection's handshake would stand on it for long. */
+const THIN_BYTES = 64 * 1024;
 /** What a link of unknown speed is held to carry, when it is asked how long something takes. */
 const ASSUMED_BYTES_PER_SECOND = 8 * 1024;
 /** No answer is expected later than this. */
@@ -63,6 +65,11 @@ export class LinkRate {
     const { urgent, other } = this.#inFlight;
     const room = second - urgent - (way === 'urgent' ? 0 : other);
     return room < second / 2 ? 0 : Math.min(this.#maxBytes, room);
+  }
+
+  /** On such a link waiting for an answer is sooner than a new connection. */
+  get isThin(): boolean {
+    return this.#samples.length > 0 && Math.max(...this.#samples) < THIN_BYTES;
   }
 
   /** Ms that what is under way needs on the line. */

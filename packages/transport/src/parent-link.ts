@@ -28,18 +28,25 @@ export class ParentLink implements ParentConnection {
   readonly parent: Parent;
   accepts: string | undefined;
   greeted = false;
+  readonly #origin: string;
   readonly #headers: Record<string, string>;
   readonly #envelopes: Dispatcher;
   readonly #artifacts: Dispatcher;
 
   constructor(options: ParentLinkOptions) {
     this.parent = options.parent;
+    this.#origin = new URL(options.parent.url).origin;
     this.#headers = {
       [WIRE_HEADERS.version]: WIRE_VERSION,
       ...(options.tls === 'plain' ? { [WIRE_HEADERS.identity]: uriSan(options.self) } : {}),
     };
     this.#envelopes = dispatcher(options, { connections: options.connections, maxResponseSize: LIMITS.envelopeBytes });
     this.#artifacts = dispatcher(options, { connections: 2 });
+  }
+
+  get free(): number | undefined {
+    const pool = this.#envelopes instanceof Agent ? this.#envelopes.stats[this.#origin] : undefined;
+    return pool !== undefined && 'free' in pool ? pool.free : undefined;
   }
 
   async post(body: Buffer, headers: Record<string, string>, options: PostOptions): Promise<Answer> {

@@ -87,23 +87,28 @@ export class ParentPulse {
     signal: AbortSignal,
     exchange: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
-    const silent = new AbortController();
-    const either = AbortSignal.any([signal, silent.signal]);
+    const over = new AbortController();
+    const aborted = Promise.withResolvers<never>();
+    const end = (reason: unknown): void => {
+      over.abort(reason);
+      aborted.reject(toBackhaulError(reason));
+    };
+    const giveUp = (): void => end(signal.reason);
     const look = async (): Promise<void> => {
-      if (await isOver()) silent.abort(new BackhaulError('BH-E-PARENT-SILENT', { detail: link.parent.id }));
-      else if (!ended) timer = this.#clock.after(againMs, () => void look());
+      const isSilent = await isOver();
+      if (ended) return;
+      if (isSilent) end(new BackhaulError('BH-E-PARENT-SILENT', { detail: link.parent.id }));
+      else timer = this.#clock.after(againMs, () => void look());
     };
     let ended = false;
     let timer = this.#clock.after(firstMs, () => void look());
-    const aborted = Promise.withResolvers<never>();
-    const abort = (): void => aborted.reject(toBackhaulError(either.reason));
-    either.addEventListener('abort', abort, { once: true });
+    signal.addEventListener('abort', giveUp, { once: true });
     try {
-      if (either.aborted) abort();
-      return await Promise.race([exchange(either), aborted.promise]);
+      if (signal.aborted) giveUp();
+      return await Promise.race([exchange(over.signal), aborted.promise]);
     } finally {
       ended = true;
-      either.removeEventListener('abort', abort);
+      signal.removeEventListener('abort', giveUp);
       timer.cancel();
     }
   }

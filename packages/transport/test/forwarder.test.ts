@@ -15,7 +15,11 @@ interface Outgoing {
 /** A forwarder with a spool of its own, over a sender that is told what to say. */
 async function forwarderOf(parts: {
   clock: FakeClock;
-  sender: { budget: (way: string) => number; send: (outgoing: Outgoing) => Promise<readonly { accepted: true }[]> };
+  sender: {
+    budget: (way: string) => number;
+    connectionsFree?: () => number;
+    send: (outgoing: Outgoing) => Promise<readonly { accepted: true }[]>;
+  };
   pauseMs?: () => number;
   pace?: Pace;
 }) {
@@ -28,7 +32,8 @@ async function forwarderOf(parts: {
   const forwarder = new Forwarder({
     ...{ clock, store, spool, random: systemRandom, logger: silentLogger, window: 8, maxMessages: 256 },
     parents: { pauseMs, failing: false, current: () => ({ greeted: true }) },
-    ...{ sender, pace, sends: new PQueue({ concurrency: 8 }), onFenced: () => {}, onProgress: () => {} },
+    ...{ sender: { connectionsFree: () => Number.POSITIVE_INFINITY, ...sender }, pace },
+    ...{ sends: new PQueue({ concurrency: 8 }), onFenced: () => {}, onProgress: () => {} },
     onRemoved: () => ({ ops: [], applied: () => {} }),
     metrics: uplinkMetrics(new Metrics('proxy'), { connected: () => true, inFlight: () => 0 }),
   } as unknown as ForwarderOptions);
@@ -72,6 +77,56 @@ describe('the forwarder', () => {
     await until('the first of the backlog is under way', () => sent.length === 1);
     await put(...alarm);
     await until('the alarm has gone', () => spool.depth().messages === 20);
+    expect(sent).to.deep.equal([8, 2]);
+  });
+
+  it('lets an alarm wait for the answer to another where that is sooner than a new connection over a thin line', async () => {
+    const sent: number[] = [];
+    const answers: (() => void)[] = [];
+    const sender = {
+      budget: () => 1e6,
+      connectionsFree: () => 0,
+      send: async (outgoing: Outgoing) => {
+        sent.push(outgoing.entries.length);
+        await new Promise<void>((resolve) => answers.push(resolve));
+        return accepted(outgoing);
+      },
+    };
+    const { put, forwarder } = await forwarderOf({ clock: new FakeClock(), sender });
+    await using _ = runningUntilTheEnd(forwarder, answers);
+    await put(...spoolEntries(1, 1, { lane: 2 }));
+    await until('the first is under way', () => sent.length === 1);
+    for (const n of [2, 3]) await put(...spoolEntries(n, 1, { lane: 2 }));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(sent).to.deep.equal([1]);
+    answers.shift()!();
+    await until('the others go together', () => sent.length === 2);
+    expect(sent).to.deep.equal([1, 2]);
+  });
+
+  it('leaves urgent ones the last free connection over a thin line', async () => {
+    const sent: number[] = [];
+    const answers: (() => void)[] = [];
+    const sender = {
+      budget: () => 1e6,
+      connectionsFree: () => 2 - sent.length,
+      send: async (outgoing: Outgoing) => {
+        sent.push(outgoing.entries[0]!.lane);
+        if (outgoing.entries[0]!.lane > 3) await new Promise<void>((resolve) => answers.push(resolve));
+        return accepted(outgoing);
+      },
+    };
+    const { put, forwarder } = await forwarderOf({ clock: new FakeClock(), sender });
+    await using _ = runningUntilTheEnd(forwarder, answers);
+    await put(...spoolEntries(1, 1, { lane: 8 }));
+    await until('it is under way', () => sent.length === 1);
+    answers.shift()!(); // the window opens
+    await put(...spoolEntries(2, 1, { lane: 8 }));
+    await until('another is under way', () => sent.length === 2);
+    sent.length = 1;
+    await put(...spoolEntries(3, 1, { lane: 7 }), ...spoolEntries(1, 1, { lane: 2 }));
+    await until('the alarm has gone', () => sent.length === 2);
+    await new Promise((resolve) => setTimeout(resolve, 20));
     expect(sent).to.deep.equal([8, 2]);
   });
 

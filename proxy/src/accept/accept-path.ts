@@ -11,19 +11,21 @@ import {
   LIMITS,
 } from '@backhaul/envelope';
 import { BackhaulError, type Clock, toBackhaulError } from '@backhaul/runtime';
-import { commitChanges, type Store } from '@backhaul/spool';
-import { type Draft, type Ongoing, type Outbox, type Placed, type StagedMessages, written } from '@backhaul/transport';
+import type { Store } from '@backhaul/spool';
+import { type Draft, type Ongoing, type Outbox, type Placed, written } from '@backhaul/transport';
 import type { Directory } from '../directory/directory.ts';
 import type { InstanceRecord } from '../directory/directory-records.ts';
+import type { Gathering } from './gathering.ts';
 import { readSubmission, type Submission, type SubmissionKind } from './submission.ts';
 
-/** The way of what an integrator sends, from its JSON to the answer. Number and commit stand in one tick. */
-export const ACCEPT_STAGES = [parse, normalise, number, commit, answer] as const;
+/** The way of what an integrator sends, from its JSON to the answer. */
+export const ACCEPT_STAGES = [parse, normalise, numberAndCommit, answer] as const;
 
 export interface AcceptContext {
   readonly directory: Directory;
   readonly outbox: Outbox;
   readonly store: Store;
+  readonly gathering: Gathering;
   readonly clock: Clock;
   /** what has come in and is not answered yet */
   readonly accepting: Ongoing;
@@ -37,7 +39,6 @@ interface Batch {
   readonly values: readonly unknown[];
   readonly traceparent: string | undefined;
   slots: Slot[];
-  staged: StagedMessages | undefined;
 }
 
 export type AcceptVerdict =
@@ -62,7 +63,7 @@ export async function acceptMessages(
 ): Promise<AcceptAnswer> {
   if (values.length > LIMITS.messages)
     throw new BackhaulError('BH-E-LIMIT-MESSAGES', { detail: `${values.length} messages` });
-  const batch: Batch = { kind, values, traceparent, slots: [], staged: undefined };
+  const batch: Batch = { kind, values, traceparent, slots: [] };
   await context.accepting.during(() => goThrough(batch, context));
   return { epoch: context.outbox.epoch, verdicts: batch.slots.map(verdictOf) };
 }
@@ -87,16 +88,12 @@ function normalise(batch: Batch, { directory, clock }: AcceptContext): void {
   );
 }
 
-function number(batch: Batch, { outbox }: AcceptContext): void {
+/** Together with whatever else has come meanwhile: resolves when what got a place is durable. */
+async function numberAndCommit(batch: Batch, { gathering }: AcceptContext): Promise<void> {
   const drafts = batch.slots.flatMap((slot) => ('draft' in slot ? [slot.draft] : []));
-  batch.staged = outbox.stage(drafts);
-  const results = batch.staged.results.values();
-  batch.slots = batch.slots.map((slot) => ('draft' in slot ? slotOf(results.next().value) : slot));
-}
-
-function commit(batch: Batch, { store }: AcceptContext): Promise<void> | undefined {
-  const changes = batch.staged?.changes ?? [];
-  return changes.length === 0 ? undefined : commitChanges(store, changes);
+  if (drafts.length === 0) return;
+  const places = (await gathering.commit(drafts)).values();
+  batch.slots = batch.slots.map((slot) => ('draft' in slot ? slotOf(places.next().value) : slot));
 }
 
 /** [rule 2] reached only after the commit: what the caller sends is true. */

@@ -4,11 +4,12 @@ import { BackhaulError, type Clock, type Component, closeServer, listen } from '
 import express from 'express';
 import { type IntegratorRoutesOptions, integratorRoutes } from './integrator-routes.ts';
 import { problemHandler } from './problem.ts';
+import { readJson } from './read-json.ts';
 import { boundRequestBytes } from './request-bytes.ts';
 import { boundDepth } from './request-depth.ts';
 import type { Stage } from './stage.ts';
 import { whileOpen } from './store-door.ts';
-import { readJson, submissionDoor } from './submission-door.ts';
+import { submissionDoor } from './submission-door.ts';
 
 /** Linux takes no longer path for a Unix socket (108 bytes with the closing zero). */
 export const SOCKET_PATH_BYTES = 107;

@@ -2,16 +2,6 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { BackhaulError, type Logger, toBackhaulError } from '@backhaul/runtime';
 import type { ErrorRequestHandler } from 'express';
 
-/** Errors of Express's own body reader, as ours. */
-const BODY_ERRORS: Readonly<Record<string, BackhaulError>> = {
-  'entity.too.large': new BackhaulError('BH-E-LIMIT-REQUEST'),
-  'entity.parse.failed': new BackhaulError('BH-E-JSON', { detail: 'the body is not JSON' }),
-  'encoding.unsupported': new BackhaulError('BH-E-JSON', { detail: 'send the body without Content-Encoding' }),
-  'charset.unsupported': new BackhaulError('BH-E-JSON', { detail: 'only UTF-8 is read' }),
-  'request.aborted': new BackhaulError('BH-E-JSON', { detail: 'the request ended early' }),
-  'request.size.invalid': new BackhaulError('BH-E-JSON', { detail: 'the request ended early' }),
-};
-
 /** What a sender is told to wait when nothing better is known. */
 const DEFAULT_WAIT_MS = 5_000;
 
@@ -36,7 +26,7 @@ export function answerProblem(
   request: IncomingMessage,
   response: ServerResponse,
 ): void {
-  const error = BODY_ERRORS[String((thrown as { type?: unknown }).type)] ?? uriFault(thrown) ?? toBackhaulError(thrown);
+  const error = uriFault(thrown) ?? toBackhaulError(thrown);
   if (error.code === 'BH-E-INTERNAL')
     logger.error({ error: thrown, path: request.url?.split('?', 1)[0] }, 'a request of an integrator failed');
   sendProblem(response, error);

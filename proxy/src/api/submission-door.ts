@@ -1,6 +1,5 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { BackhaulError } from '@backhaul/runtime';
-import { json } from 'express';
 import { type AcceptAnswer, type AcceptVerdict, acceptMessages } from '../accept/accept-path.ts';
 import type { SubmissionKind } from '../accept/submission.ts';
 import type { ProxyMetrics } from '../proxy-metrics.ts';
@@ -13,10 +12,6 @@ const KINDS = new Map<string | undefined, SubmissionKind>([
   ['/v1/events', 'events'],
   ['/v1/data', 'data'],
 ]);
-
-/** The body of a request as JSON, at most so many bytes of it. */
-export const readJson = (limit: number): Stage =>
-  json({ limit, strict: false, type: () => true, inflate: false }) as Stage;
 
 /**
  * `POST` of alarms, events and data: one, or a batch of up to 256 in one commit. In front of Express, whose router costs more than
