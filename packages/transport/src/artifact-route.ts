@@ -1,26 +1,27 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { BackhaulError, type Clock } from '@backhaul/runtime';
+import { ArtifactChunks, CHUNK_BYTES, SHARED_BLOCKS } from './artifact-chunks.ts';
 import { type ByteRange, parseRange } from './byte-range.ts';
 import { ANSWER_HEADERS, refuse } from './refusal.ts';
 import type { RelayMetrics } from './relay-metrics.ts';
+import { SharedBlocks } from './shared-blocks.ts';
 import type { ArtifactFile, Peer, RelayHandler } from './types.ts';
 
-/**
- * What is read and sent at one time: little at first and for a slow reader, so that it is seen to take something; more for a fast
- * one, which costs less a byte. The more transfers there are when one begins, the less it is given at most: the last, divided by them.
- */
-const CHUNK_BYTES = { least: 64 * 1024, most: 1024 * 1024, together: 64 * 1024 * 1024 } as const;
-/** A reader that takes a chunk within the first is given twice as much; one that takes longer than the second gets little again. */
-const TAKEN_MS = { fast: 50, slow: 5_000 } as const;
 /** A reader that takes nothing for this long is cut [T-A7]. */
 const DRAIN_MS = 60_000;
+
+/** Of one listener, all its transfers together. */
+export class ArtifactsSending {
+  readonly blocks = new SharedBlocks(CHUNK_BYTES.most, SHARED_BLOCKS);
+  transfers = 0;
+}
 
 export interface ArtifactContext {
   readonly handler: RelayHandler;
   readonly clock: Clock;
   readonly metrics: RelayMetrics;
-  readonly sending: { transfers: number };
+  readonly sending: ArtifactsSending;
 }
 
 /** `GET /v1/artifacts/<sha256>` with one Range, in chunks as the reader takes them. Throws BH-E-BULK-GONE. */
@@ -86,24 +87,24 @@ async function sendFile(
   }
   let position = range.first;
   const { clock, sending } = context;
-  const most = largestChunk(++sending.transfers);
-  let buffer = chunkOf(CHUNK_BYTES.least); // one for all of a size: see below
+  sending.transfers += 1;
+  const chunks = new ArtifactChunks({ file, sha256, transfers: sending.transfers, blocks: sending.blocks });
   try {
-    for (; position <= range.last && !response.destroyed; ) {
+    while (position <= range.last && !response.destroyed) {
       context.handler.admit(peer); // [T-A15] revoked in the middle of a transfer
-      const length = Math.min(buffer.length, range.last - position + 1);
-      const { bytesRead } = await file.read(buffer, 0, length, position);
-      if (bytesRead === 0) throw new BackhaulError('BH-E-BULK-GONE', { detail: 'the file became shorter' });
+      const chunk = await chunks.at(position, range.last);
       const began = clock.monotonic();
-      if (!(await written(clock, response, buffer.subarray(0, bytesRead)))) break;
-      position += bytesRead;
-      const tookMs = clock.monotonic() - began;
-      if (tookMs < TAKEN_MS.fast && buffer.length < most) buffer = chunkOf(buffer.length * 2);
-      else if (tookMs > TAKEN_MS.slow && buffer.length > CHUNK_BYTES.least) buffer = chunkOf(CHUNK_BYTES.least);
+      const isTaken = await written(clock, response, chunk.bytes);
+      if (!isTaken) response.destroy(); // before its memory is used for others
+      chunk.release();
+      if (!isTaken) break;
+      position += chunk.bytes.length;
+      chunks.took(clock.monotonic() - began);
     }
     if (position > range.last) response.end();
   } finally {
     sending.transfers -= 1;
+    if (sending.transfers === 0) sending.blocks.clear();
     if (position <= range.last) response.destroy();
     context.metrics.artifactBytes.inc({}, position - range.first);
     const complete = position === size && position > range.last;
@@ -111,20 +112,8 @@ async function sendFile(
   }
 }
 
-/** For one of so many transfers: a power of two. */
-function largestChunk(transfers: number): number {
-  const { least, most, together } = CHUNK_BYTES;
-  let bytes: number = least;
-  while (bytes < most && bytes * 2 * transfers <= together) bytes *= 2;
-  return bytes;
-}
-
-const chunkOf = (bytes: number): Buffer => Buffer.allocUnsafeSlow(bytes);
-
 /**
- * False when the reader went away or takes nothing. True only when the socket has taken all of it: then the buffer may be
- * used again. A fresh one for each chunk costs more than reading and sending it: pages to be mapped and cleared, and
- * collections for memory that the heap does not see.
+ * False when the reader went away or takes nothing. True only when the socket has taken all of it: then the memory may be used again.
  */
 function written(clock: Clock, response: ServerResponse, bytes: Buffer): Promise<boolean> {
   if (response.destroyed) return Promise.resolve(false);

@@ -14,7 +14,7 @@ import {
   SparingLog,
   toBackhaulError,
 } from '@backhaul/runtime';
-import { serveArtifact } from './artifact-route.ts';
+import { ArtifactsSending, serveArtifact } from './artifact-route.ts';
 import { ConnectionLimits } from './connection-limits.ts';
 import { type ExchangeContext, exchangeContext } from './envelope-exchange.ts';
 import { serveEnvelope } from './envelope-route.ts';
@@ -73,7 +73,7 @@ export class RelayListener implements Component {
   readonly #limits: Record<keyof typeof RELAY_LIMITS, number>;
   readonly #server: Server;
   readonly #context: ExchangeContext;
-  readonly #sending = { transfers: 0 };
+  readonly #sending = new ArtifactsSending();
   readonly #connections: ConnectionLimits;
   readonly #refusals: SparingLog;
   #handling = 0;
