@@ -71,13 +71,14 @@ export class EnvelopeSender {
     const attempt = parents.attempt();
     const way = wayOf(outgoing.entries);
     const session = this.#sessionOn(link, way);
-    const from = this.#rate.sent(way, outgoing.bytes, clock.monotonic());
+    const sentAt = clock.monotonic();
+    const from = this.#rate.sent(way, outgoing.bytes, sentAt);
     try {
       const verdicts = await this.#exchange(outgoing, link, session, given);
       session.signal.throwIfAborted(); // it broke while the answer was on its way: what is said of it is not honoured
       session.answered();
       this.#rate.answered(way, outgoing.bytes, from, clock.monotonic());
-      metrics.seconds.observe((clock.monotonic() - from.at) / 1000);
+      metrics.seconds.observe((clock.monotonic() - sentAt) / 1000);
       metrics.envelopes.inc({ outcome: 'answered' });
       parents.answered(link);
       return verdicts;

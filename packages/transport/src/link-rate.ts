@@ -10,7 +10,7 @@ const ASSUMED_BYTES_PER_SECOND = 8 * 1024;
 /** No answer is expected later than this. */
 const LONGEST_MS = 10_000;
 
-/** Where the link stood when an envelope was sent. */
+/** Where the link stood when an envelope was sent: the bytes it had delivered, and since when it works on those after them. */
 export interface SentAt {
   readonly delivered: number;
   readonly at: number;
@@ -21,13 +21,16 @@ export type Way = 'urgent' | 'other';
 
 /**
  * How much the link carries, so that what is under way is about one second of it [DESIGN §4.8]: the best of the last
- * samples, each the bytes delivered between sending an envelope and its answer, over that time. What is urgent is counted for
+ * samples, each the bytes delivered between sending an envelope and its answer, over the time that the link worked on them: of what was
+ * under way already when it was sent a part had passed, so that counts from the answer before. What is urgent is counted for
  * itself: it waits for no second of the others.
  */
 export class LinkRate {
   readonly #maxBytes: number;
   #samples: number[] = [];
   #delivered = 0;
+  /** of the last answer; of the sending, when nothing was under way */
+  #deliveredAt = 0;
   readonly #inFlight = { urgent: 0, other: 0 };
 
   constructor(maxBytes: number) {
@@ -35,13 +38,15 @@ export class LinkRate {
   }
 
   sent(way: Way, bytes: number, now: number): SentAt {
+    if (this.#inFlight.urgent + this.#inFlight.other === 0) this.#deliveredAt = now;
     this.#inFlight[way] += bytes;
-    return { delivered: this.#delivered, at: now };
+    return { delivered: this.#delivered, at: this.#deliveredAt };
   }
 
   answered(way: Way, bytes: number, from: SentAt, now: number): void {
     this.#inFlight[way] -= bytes;
     this.#delivered += bytes;
+    this.#deliveredAt = now;
     const bytesPerSecond = ((this.#delivered - from.delivered) * 1000) / Math.max(0.1, now - from.at);
     this.#samples.push(bytesPerSecond);
     if (this.#samples.length > SAMPLES) this.#samples.shift();

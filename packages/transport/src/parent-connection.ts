@@ -7,8 +7,11 @@ export interface Parent {
   readonly url: string;
 }
 
-/** How long each step towards a parent may take, ms. */
-export const LINK_TIMEOUTS = { connectMs: 10_000, answerMs: 30_000, idleMs: 30_000, keepAliveMs: 60_000 } as const;
+/**
+ * How long each step towards a parent may take, ms. A connection stays open unused for longer than a poll is held, because polls take
+ * connections in turn; the parent would close it later still.
+ */
+export const LINK_TIMEOUTS = { connectMs: 10_000, answerMs: 30_000, idleMs: 30_000, keepAliveMs: 70_000 } as const;
 
 export interface PostOptions {
   readonly signal: AbortSignal;

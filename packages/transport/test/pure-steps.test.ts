@@ -152,6 +152,15 @@ describe('the rate of a link', () => {
     expect([rate.budget('other'), rate.budget('urgent')]).to.deep.equal([12_384, 12_384]);
   });
 
+  it('does not take a line for fast because much was answered soon after something small was sent', () => {
+    const rate = new LinkRate(4 << 20);
+    const bulk = rate.sent('other', 16_000, 0);
+    const alarm = rate.sent('urgent', 1_000, 950);
+    rate.answered('other', 16_000, bulk, 1_000);
+    rate.answered('urgent', 1_000, alarm, 1_050);
+    expect([rate.isThin, rate.budget('urgent')]).to.deep.equal([true, 16 * 1024]);
+  });
+
   it('opens up on a fast link', () => {
     const rate = new LinkRate(4 << 20);
     for (let now = 0; now < 100; now += 5) rate.answered('other', 100_000, rate.sent('other', 100_000, now), now + 5);
