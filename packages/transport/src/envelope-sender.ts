@@ -71,21 +71,20 @@ export class EnvelopeSender {
     const attempt = parents.attempt();
     const way = wayOf(outgoing.entries);
     const session = this.#sessionOn(link, way);
-    const sentAt = clock.monotonic();
-    const from = this.#rate.sent(way, outgoing.bytes, sentAt);
+    const sending = this.#rate.sent(way, outgoing.bytes, clock.monotonic());
     try {
       const verdicts = await this.#exchange(outgoing, link, session, given);
       session.signal.throwIfAborted(); // it broke while the answer was on its way: what is said of it is not honoured
       session.answered();
-      this.#rate.answered(way, outgoing.bytes, from, clock.monotonic());
-      metrics.seconds.observe((clock.monotonic() - sentAt) / 1000);
+      this.#rate.answered(way, outgoing.bytes, sending, clock.monotonic());
+      metrics.seconds.observe((clock.monotonic() - sending.at) / 1000);
       metrics.envelopes.inc({ outcome: 'answered' });
       parents.answered(link);
       return verdicts;
     } catch (thrown) {
       const error = toBackhaulError(thrown);
       session.break();
-      this.#rate.lost(way, outgoing.bytes);
+      this.#rate.lost(way, outgoing.bytes, sending);
       if (error.code === 'BH-E-PARENT-SILENT') this.#rate.silent();
       metrics.envelopes.inc({ outcome: 'failed' });
       if (!concernsContent(error) && !given?.aborted) parents.failed(link, attempt, error);

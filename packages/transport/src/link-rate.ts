@@ -3,6 +3,8 @@ const FLOOR_BYTES = 16 * 1024;
 /** … and one of unknown speed: an envelope full of small messages, and no more, which would stand on a thin line for half a minute. */
 const START_BYTES = 128 * 1024;
 const SAMPLES = 10;
+/** The first answers tell more of new connections than of the line. */
+const SURE_SAMPLES = 3;
 /** A link that is not seen to carry this in a second is thin: a new connection's handshake would stand on it for long. */
 const THIN_BYTES = 64 * 1024;
 /** What a link of unknown speed is held to carry, when it is asked how long something takes. */
@@ -10,10 +12,13 @@ const ASSUMED_BYTES_PER_SECOND = 8 * 1024;
 /** No answer is expected later than this. */
 const LONGEST_MS = 10_000;
 
-/** Where the link stood when an envelope was sent: the bytes it had delivered, and since when it works on those after them. */
-export interface SentAt {
+/** An envelope under way. */
+export interface Sending {
+  /** bytes that the link had delivered when it was sent */
   readonly delivered: number;
   readonly at: number;
+  /** when the first was sent of all that have been answered meanwhile, or itself */
+  since: number;
 }
 
 /** Urgent messages have a way of their own, past whatever else is under way. */
@@ -21,39 +26,38 @@ export type Way = 'urgent' | 'other';
 
 /**
  * How much the link carries, so that what is under way is about one second of it [DESIGN §4.8]: the best of the last
- * samples, each the bytes delivered between sending an envelope and its answer, over the time that the link worked on them: of what was
- * under way already when it was sent a part had passed, so that counts from the answer before. What is urgent is counted for
- * itself: it waits for no second of the others.
+ * samples, each the bytes delivered between sending an envelope and its answer, over the time since the first of them was sent, lest
+ * what was under way before make a line look fast. What is urgent is counted for itself: it waits for no second of the others.
  */
 export class LinkRate {
   readonly #maxBytes: number;
   #samples: number[] = [];
   #delivered = 0;
-  /** of the last answer; of the sending, when nothing was under way */
-  #deliveredAt = 0;
+  readonly #sendings = new Set<Sending>();
   readonly #inFlight = { urgent: 0, other: 0 };
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
   }
 
-  sent(way: Way, bytes: number, now: number): SentAt {
-    if (this.#inFlight.urgent + this.#inFlight.other === 0) this.#deliveredAt = now;
+  sent(way: Way, bytes: number, now: number): Sending {
     this.#inFlight[way] += bytes;
-    return { delivered: this.#delivered, at: this.#deliveredAt };
+    const sending = { delivered: this.#delivered, at: now, since: now };
+    this.#sendings.add(sending);
+    return sending;
   }
 
-  answered(way: Way, bytes: number, from: SentAt, now: number): void {
-    this.#inFlight[way] -= bytes;
+  answered(way: Way, bytes: number, sending: Sending, now: number): void {
+    this.#ended(way, bytes, sending);
     this.#delivered += bytes;
-    this.#deliveredAt = now;
-    const bytesPerSecond = ((this.#delivered - from.delivered) * 1000) / Math.max(0.1, now - from.at);
+    for (const other of this.#sendings) other.since = Math.min(other.since, sending.at);
+    const bytesPerSecond = ((this.#delivered - sending.delivered) * 1000) / Math.max(0.1, now - sending.since);
     this.#samples.push(bytesPerSecond);
     if (this.#samples.length > SAMPLES) this.#samples.shift();
   }
 
-  lost(way: Way, bytes: number): void {
-    this.#inFlight[way] -= bytes;
+  lost(way: Way, bytes: number, sending: Sending): void {
+    this.#ended(way, bytes, sending);
   }
 
   /** Nothing was answered in time: perhaps the link has become thinner than it was. It begins with little again. */
@@ -74,7 +78,7 @@ export class LinkRate {
 
   /** On such a link waiting for an answer is sooner than a new connection. */
   get isThin(): boolean {
-    return this.#samples.length > 0 && Math.max(...this.#samples) < THIN_BYTES;
+    return this.#samples.length >= SURE_SAMPLES && Math.max(...this.#samples) < THIN_BYTES;
   }
 
   /** Ms that what is under way needs on the line. */
@@ -82,5 +86,10 @@ export class LinkRate {
     const bytesPerSecond = this.#samples.length === 0 ? ASSUMED_BYTES_PER_SECOND : Math.max(...this.#samples);
     const { urgent, other } = this.#inFlight;
     return Math.min(LONGEST_MS, ((urgent + other) * 1000) / Math.max(1, bytesPerSecond));
+  }
+
+  #ended(way: Way, bytes: number, sending: Sending): void {
+    this.#inFlight[way] -= bytes;
+    this.#sendings.delete(sending);
   }
 }

@@ -8,8 +8,8 @@ export interface Parent {
 }
 
 /**
- * How long each step towards a parent may take, ms. A connection stays open unused for longer than a poll is held, because polls take
- * connections in turn; the parent would close it later still.
+ * How long each step towards a parent may take, ms. A connection stays open unused for a little less than the parent
+ * lets it.
  */
 export const LINK_TIMEOUTS = { connectMs: 10_000, answerMs: 30_000, idleMs: 30_000, keepAliveMs: 70_000 } as const;
 
@@ -17,6 +17,8 @@ export interface PostOptions {
   readonly signal: AbortSignal;
   /** until the answer begins; `LINK_TIMEOUTS.answerMs` when left out */
   readonly answerMs?: number;
+  /** may be held: it has a connection of its own, lest it take the one that an alarm finds free */
+  readonly isPoll?: boolean;
 }
 
 /** A 200, its body unpacked. */
@@ -41,7 +43,7 @@ export interface ParentConnection {
   readonly accepts: string | undefined;
   /** the first exchange with it is over: set by the poller */
   greeted: boolean;
-  /** connections that are open and free; undefined when that is not known */
+  /** connections for envelopes that are open and free; undefined when that is not known */
   readonly free?: number | undefined;
   /** One exchange. Throws the coded refusal of the parent, or BH-E-PARENT-UNREACHABLE, BH-E-ID-PARENT. */
   post(body: Buffer, headers: Record<string, string>, options: PostOptions): Promise<Answer>;

@@ -19,7 +19,7 @@ export interface ParentLinkOptions {
   readonly parent: Parent;
   readonly tls: TlsMaterial | 'plain';
   readonly outboundProxy?: OutboundProxy;
-  /** connections for envelopes; artifacts have their own */
+  /** connections for envelopes; polls and artifacts have their own */
   readonly connections: number;
 }
 
@@ -31,6 +31,7 @@ export class ParentLink implements ParentConnection {
   readonly #origin: string;
   readonly #headers: Record<string, string>;
   readonly #envelopes: Dispatcher;
+  readonly #polls: Dispatcher;
   readonly #artifacts: Dispatcher;
 
   constructor(options: ParentLinkOptions) {
@@ -40,7 +41,9 @@ export class ParentLink implements ParentConnection {
       [WIRE_HEADERS.version]: WIRE_VERSION,
       ...(options.tls === 'plain' ? { [WIRE_HEADERS.identity]: uriSan(options.self) } : {}),
     };
-    this.#envelopes = dispatcher(options, { connections: options.connections, maxResponseSize: LIMITS.envelopeBytes });
+    const maxResponseSize = LIMITS.envelopeBytes;
+    this.#envelopes = dispatcher(options, { connections: options.connections, maxResponseSize });
+    this.#polls = dispatcher(options, { connections: 1, maxResponseSize });
     this.#artifacts = dispatcher(options, { connections: 2 });
   }
 
@@ -50,7 +53,7 @@ export class ParentLink implements ParentConnection {
   }
 
   async post(body: Buffer, headers: Record<string, string>, options: PostOptions): Promise<Answer> {
-    const response = await this.#request(this.#envelopes, {
+    const response = await this.#request(options.isPoll ? this.#polls : this.#envelopes, {
       path: '/v1/envelopes',
       method: 'POST',
       headers: { ...this.#headers, 'accept-encoding': 'zstd, gzip', ...headers },
@@ -77,7 +80,7 @@ export class ParentLink implements ParentConnection {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#envelopes.destroy(), this.#artifacts.destroy()]);
+    await Promise.all([this.#envelopes, this.#polls, this.#artifacts].map((each) => each.destroy()));
   }
 
   async #request(dispatcher: Dispatcher, options: Omit<Dispatcher.RequestOptions, 'origin'>) {

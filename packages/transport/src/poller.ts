@@ -140,7 +140,7 @@ export class Poller {
   #hold(link: ParentConnection, body: Buffer, headers: Record<string, string>, signal: AbortSignal): Promise<Answer> {
     const holdMs = POLL_WAIT_SECONDS * 1000;
     return this.#options.pulse.during(link, { expectedMs: 0, holdMs }, signal, (until) =>
-      link.post(body, headers, { signal: until, answerMs: holdMs + LONGEST_HELLO_MS }),
+      link.post(body, headers, { signal: until, isPoll: true, answerMs: holdMs + LONGEST_HELLO_MS }),
     );
   }
 

@@ -211,10 +211,10 @@ export class Uplink implements Component {
   }
 }
 
-/** One place more than the window for the poll, and one for the question whether the parent is there. */
+/** One place more than the window for the question whether the parent is there. */
 function connections(options: UplinkOptions, window: number): ParentConnection[] {
   const { self, tls, outboundProxy } = options;
   const proxy = outboundProxy ? { outboundProxy } : {};
-  const overHttp = (parent: Parent) => new ParentLink({ self, parent, tls, ...proxy, connections: window + 2 });
+  const overHttp = (parent: Parent) => new ParentLink({ self, parent, tls, ...proxy, connections: window + 1 });
   return options.parents.map(options.connect ?? overHttp);
 }
