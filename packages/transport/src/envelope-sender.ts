@@ -52,9 +52,9 @@ export class EnvelopeSender {
     return this.#rate.budget(way);
   }
 
-  /** Envelopes more that need no new connection, where that would take long: over a thin line. */
-  connectionsFree(link: ParentConnection): number {
-    return this.#rate.isThin ? (link.free ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;
+  /** Envelopes under way for which no new connection is needed, where that would take long: over a thin line. */
+  connections(link: ParentConnection): number {
+    return this.#rate.isThin ? (link.connected ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;
   }
 
   /** Gives up what is in flight; the next envelope begins a new session. */
@@ -73,7 +73,9 @@ export class EnvelopeSender {
     const session = this.#sessionOn(link, way);
     const sending = this.#rate.sent(way, outgoing.bytes, clock.monotonic());
     try {
-      const verdicts = await this.#exchange(outgoing, link, session, given);
+      const answering = this.#exchange(outgoing, link, session, given);
+      if (way === 'other') this.#keepSpare(link);
+      const verdicts = await answering;
       session.signal.throwIfAborted(); // it broke while the answer was on its way: what is said of it is not honoured
       session.answered();
       this.#rate.answered(way, outgoing.bytes, sending, clock.monotonic());
@@ -90,6 +92,11 @@ export class EnvelopeSender {
       if (!concernsContent(error) && !given?.aborted) parents.failed(link, attempt, error);
       throw error;
     }
+  }
+
+  /** An alarm that comes while the only connection is taken would wait for a new one, on a line that is full: a question opens one now. */
+  #keepSpare(link: ParentConnection): void {
+    if (this.connections(link) <= 1) void this.#options.pulse.isThere(link);
   }
 
   #sessionOn(link: ParentConnection, way: Way): LinkSession {

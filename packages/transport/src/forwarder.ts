@@ -131,8 +131,8 @@ export class Forwarder {
   #budget(link: ParentConnection): ClaimBudget | undefined {
     const { sender, pace, window } = this.#options;
     const urgent = [...this.#sending.keys()].filter((claim) => wayOf([claim]) === 'urgent').length;
-    const free = sender.connectionsFree(link);
-    if (urgent > 0 && free === 0) return undefined;
+    const free = sender.connections(link) - this.inFlight;
+    if (urgent > 0 && free <= 0) return undefined;
     const others = this.inFlight - urgent;
     const maxMessages = this.#maxMessages;
     const places = Math.min(this.#room, Math.max(1, window - 1));

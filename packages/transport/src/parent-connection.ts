@@ -43,8 +43,8 @@ export interface ParentConnection {
   readonly accepts: string | undefined;
   /** the first exchange with it is over: set by the poller */
   greeted: boolean;
-  /** connections for envelopes that are open and free; undefined when that is not known */
-  readonly free?: number | undefined;
+  /** connections for envelopes that are open; undefined when that is not known */
+  readonly connected?: number | undefined;
   /** One exchange. Throws the coded refusal of the parent, or BH-E-PARENT-UNREACHABLE, BH-E-ID-PARENT. */
   post(body: Buffer, headers: Record<string, string>, options: PostOptions): Promise<Answer>;
   /** Artifact bytes from `offset` on; the caller reads or destroys the body. Throws like `post`, BH-E-BULK-GONE too. */

@@ -47,9 +47,10 @@ export class ParentLink implements ParentConnection {
     this.#artifacts = dispatcher(options, { connections: 2 });
   }
 
-  get free(): number | undefined {
-    const pool = this.#envelopes instanceof Agent ? this.#envelopes.stats[this.#origin] : undefined;
-    return pool !== undefined && 'free' in pool ? pool.free : undefined;
+  get connected(): number | undefined {
+    if (!(this.#envelopes instanceof Agent)) return undefined;
+    const pool = this.#envelopes.stats[this.#origin];
+    return pool === undefined ? 0 : Number(pool.connected);
   }
 
   async post(body: Buffer, headers: Record<string, string>, options: PostOptions): Promise<Answer> {

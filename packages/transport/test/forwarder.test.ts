@@ -17,7 +17,7 @@ async function forwarderOf(parts: {
   clock: FakeClock;
   sender: {
     budget: (way: string) => number;
-    connectionsFree?: () => number;
+    connections?: () => number;
     send: (outgoing: Outgoing) => Promise<readonly { accepted: true }[]>;
   };
   pauseMs?: () => number;
@@ -32,7 +32,7 @@ async function forwarderOf(parts: {
   const forwarder = new Forwarder({
     ...{ clock, store, spool, random: systemRandom, logger: silentLogger, window: 8, maxMessages: 256 },
     parents: { pauseMs, failing: false, current: () => ({ greeted: true }) },
-    ...{ sender: { connectionsFree: () => Number.POSITIVE_INFINITY, ...sender }, pace },
+    ...{ sender: { connections: () => Number.POSITIVE_INFINITY, ...sender }, pace },
     ...{ sends: new PQueue({ concurrency: 8 }), onFenced: () => {}, onProgress: () => {} },
     onRemoved: () => ({ ops: [], applied: () => {} }),
     metrics: uplinkMetrics(new Metrics('proxy'), { connected: () => true, inFlight: () => 0 }),
@@ -85,7 +85,7 @@ describe('the forwarder', () => {
     const answers: (() => void)[] = [];
     const sender = {
       budget: () => 1e6,
-      connectionsFree: () => 0,
+      connections: () => 1,
       send: async (outgoing: Outgoing) => {
         sent.push(outgoing.entries.length);
         await new Promise<void>((resolve) => answers.push(resolve));
@@ -109,7 +109,7 @@ describe('the forwarder', () => {
     const answers: (() => void)[] = [];
     const sender = {
       budget: () => 1e6,
-      connectionsFree: () => 2 - sent.length,
+      connections: () => 2,
       send: async (outgoing: Outgoing) => {
         sent.push(outgoing.entries[0]!.lane);
         if (outgoing.entries[0]!.lane > 3) await new Promise<void>((resolve) => answers.push(resolve));
