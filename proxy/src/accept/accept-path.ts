@@ -122,7 +122,7 @@ function draftOf(submission: Submission, directory: Directory, now: number, trac
   const instance = directory.instance(submission.instance);
   if (instance === undefined)
     throw new BackhaulError('BH-E-NOT-FOUND', { detail: `support instance ${submission.instance}; register it first` });
-  const content = checkContent(submission.class, submission.subclass, contentOf(submission, now));
+  const content = checkContent(submission.class, submission.subclass, contentOf(submission, now), submission.data);
   const { classification, lane } = describeClass(submission.class, submission.subclass, content);
   if (classification === 'infrastructure-administration') {
     throw new BackhaulError('BH-E-FORBIDDEN', {

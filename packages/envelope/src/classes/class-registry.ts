@@ -1,6 +1,6 @@
 import { BackhaulError } from '@backhaul/runtime';
 import type { ZodType } from 'zod';
-import { jsonOf } from '../content/data-element.ts';
+import { boundedJson, jsonOf } from '../content/data-element.ts';
 import type { Classification, Content, ContentType, DataElement, Lane } from '../message.ts';
 import { ALARM_CLASSES } from './alarms.ts';
 import { alarmLane, type ClassEntry } from './class-entry.ts';
@@ -73,25 +73,27 @@ function mustKnow(cls: string, subclass: string): ClassEntry {
 }
 
 /**
- * Checks a content against its class and gives it back as it is. Called where data enters the network.
+ * Checks a content against its class and gives it back as it is. Called where data enters the network, with the value that its JSON
+ * was made of when the caller has it: then it is not parsed again.
  * Throws BH-E-CLASS, BH-E-SCHEMA, BH-E-JSON, BH-E-NAME, BH-E-LIMIT-DEPTH, and what the check of the class throws.
  */
-export function checkContent(cls: string, subclass: string, content: Content): Content {
+export function checkContent(cls: string, subclass: string, content: Content, value?: unknown): Content {
   const entry = mustKnow(cls, subclass);
   if (!entry.contentTypes.includes(content.type))
     throw new BackhaulError('BH-E-SCHEMA', {
       detail: `content type ${content.type}; ${entry.contentTypes.join(' or ')} expected`,
     });
-  checkData(entry, content);
+  checkData(entry, content, value);
   entry.check?.(content);
   return content;
 }
 
 /** JSON has the shape its class prescribes; where none is prescribed it is still JSON, of bounded depth and without names of prototypes. */
-function checkData(entry: ClassEntry, content: Content): void {
+function checkData(entry: ClassEntry, content: Content, value: unknown): void {
   const data = dataOf(content);
-  if (carriesJson(entry, content)) checkJson(entry.json as ZodType, data);
-  else if (data?.mimeType === 'application/json' && data.encoding === 'none') jsonOf(data);
+  const read = (): unknown => (value === undefined ? jsonOf(data) : boundedJson(value));
+  if (carriesJson(entry, content)) checkJson(entry.json as ZodType, read());
+  else if (data?.mimeType === 'application/json' && data.encoding === 'none') read();
 }
 
 function carriesJson(entry: ClassEntry, content: Content): boolean {
@@ -104,8 +106,8 @@ function dataOf(content: Content): DataElement | undefined {
   return content.type === 'bulkDataResponse' ? undefined : content.data;
 }
 
-function checkJson<T>(schema: ZodType<T>, data: DataElement | undefined): T {
-  const result = schema.safeParse(jsonOf(data));
+function checkJson<T>(schema: ZodType<T>, value: unknown): T {
+  const result = schema.safeParse(value);
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   const where = issue?.path.join('.').slice(0, 128);
@@ -117,5 +119,5 @@ function checkJson<T>(schema: ZodType<T>, data: DataElement | undefined): T {
  * Throws BH-E-SCHEMA, BH-E-JSON, BH-E-NAME, BH-E-LIMIT-DEPTH.
  */
 export function payloadOf<T>(schema: ZodType<T>, content: Content): T {
-  return checkJson(schema, dataOf(content));
+  return checkJson(schema, jsonOf(dataOf(content)));
 }

@@ -46,6 +46,11 @@ export function jsonOf(data: DataElement | undefined): unknown {
   } catch (cause) {
     throw new BackhaulError('BH-E-JSON', { cause });
   }
+  return boundedJson(value);
+}
+
+/** The value itself. Throws BH-E-NAME for `__proto__` and the like; BH-E-LIMIT-DEPTH. */
+export function boundedJson(value: unknown): unknown {
   checkNames(value, 1);
   return value;
 }
