@@ -23,7 +23,7 @@ import {
 } from '@backhaul/runtime';
 import type { MailboxPage } from '@backhaul/spool';
 import { BootWatch, bootRefusal } from './boot-watch.ts';
-import { COMPRESS_FROM_BYTES, chooseEncoding, compress } from './compression.ts';
+import { COMPRESS_FROM_BYTES, chooseEncoding } from './compression.ts';
 import { joined } from './joined.ts';
 import { LinkOrder } from './link-order.ts';
 import { type StoredMessage, withOwnHop } from './own-hop.ts';
@@ -32,6 +32,7 @@ import { PollRivals } from './poll-rivals.ts';
 import { ANSWER_HEADERS } from './refusal.ts';
 import { type RelayMetrics, relayMetrics } from './relay-metrics.ts';
 import { ByteBudget, type ReceivedBody } from './request-body.ts';
+import { PageBody, SharedPages } from './shared-pages.ts';
 import type { Peer, RelayHandler } from './types.ts';
 import { UnderWay } from './under-way.ts';
 import {
@@ -57,6 +58,7 @@ export interface ExchangeContext {
   readonly underWay: UnderWay;
   readonly rivals: PollRivals;
   readonly received: ByteBudget;
+  readonly pages: SharedPages;
   readonly compress: boolean;
   readonly clock: Clock;
   readonly random: Random;
@@ -94,6 +96,7 @@ export function exchangeContext(options: ExchangeOptions): ExchangeContext {
     underWay: new UnderWay(),
     rivals: new PollRivals(),
     received: new ByteBudget(options.receivedBytes),
+    pages: new SharedPages(),
     metrics: relayMetrics(options.metrics, {
       requests: handling,
       heldPolls: () => holds.size,
@@ -322,14 +325,9 @@ async function readMailbox({ handler, metrics }: ExchangeContext, exchange: Exch
 }
 
 async function writeAnswer(context: ExchangeContext, exchange: Exchange): Promise<void> {
-  const { request, peer, page, verdicts } = exchange;
-  const now = context.clock.now();
-  const marks = request.headers[WIRE_HEADERS.hello] === '1' ? { marks: context.handler.marks(peer) } : {};
-  const response: EnvelopeResponse = { verdicts, ...marks };
-  const boundary = newBoundary(context.random);
-  const messages = (page?.messages ?? []).flatMap((message) => sendable(context, message, now));
-  const plain = joined(writeReply(boundary, response, messages));
-  const { body, headers } = await pack(context, request, plain);
+  const { request, page } = exchange;
+  const written = writtenAnswer(context, exchange);
+  const { body, headers } = await pack(context, request, written);
   context.metrics.bytes.inc({ direction: 'out' }, body.length);
   exchange.answer = {
     status: 200,
@@ -337,10 +335,24 @@ async function writeAnswer(context: ExchangeContext, exchange: Exchange): Promis
       ...ANSWER_HEADERS,
       ...(page ? { [WIRE_HEADERS.mailbox]: formatPlace(page) } : {}),
       ...headers,
-      'content-type': contentTypeOf(boundary),
+      'content-type': contentTypeOf(written.boundary),
     },
     body,
   };
+}
+
+/** What says nothing but a page is written once for all who get the same. */
+function writtenAnswer(context: ExchangeContext, { request, peer, page, verdicts }: Exchange): PageBody {
+  const now = context.clock.now();
+  const stored = page?.messages ?? [];
+  const isHello = request.headers[WIRE_HEADERS.hello] === '1';
+  const write = (): PageBody => {
+    const response: EnvelopeResponse = { verdicts, ...(isHello ? { marks: context.handler.marks(peer) } : {}) };
+    const boundary = newBoundary(context.random);
+    const messages = stored.flatMap((message) => sendable(context, message, now));
+    return new PageBody(boundary, joined(writeReply(boundary, response, messages)));
+  };
+  return verdicts.length > 0 || isHello || stored.length === 0 ? write() : context.pages.of(stored, now, write);
 }
 
 /** One whose header has no room for another hop would stop all that come after it: it is reported and left out. */
@@ -354,11 +366,12 @@ function sendable({ self, logger }: ExchangeContext, message: StoredMessage, now
   }
 }
 
-async function pack(context: ExchangeContext, request: ExchangeRequest, plain: Buffer) {
+async function pack(context: ExchangeContext, request: ExchangeRequest, written: PageBody) {
+  const { plain } = written;
   const wanted = single(request.headers['accept-encoding']);
   if (!context.compress || plain.length < COMPRESS_FROM_BYTES || !/\b(gzip|zstd)\b/.test(wanted ?? '')) {
     return { body: plain, headers: {} };
   }
   const encoding = chooseEncoding(wanted);
-  return { body: await compress(encoding, plain), headers: { 'content-encoding': encoding } };
+  return { body: await written.packed(encoding), headers: { 'content-encoding': encoding } };
 }
