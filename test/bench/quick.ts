@@ -1,6 +1,6 @@
 import { Fleet } from '../fleet/fleet.ts';
 import type { RoleProcess } from '../fleet/role-process.ts';
-import { load } from '../load/load.ts';
+import { loadStored } from '../load/load-stored.ts';
 
 const MESSAGES = 60_000;
 const WARM_UP = 10_000;
@@ -30,11 +30,11 @@ export async function quick(launch: readonly string[], say: (line: string) => vo
     await new Promise((resolve) => setTimeout(resolve, QUIET_MS));
     const residentMiB = weigh(roles);
     say(`warming up with ${WARM_UP} messages …`);
-    await runStored(fleet, WARM_UP);
+    await loadStored(fleet, WARM_UP);
     const before = await syncs(roles);
     say(`${MESSAGES} messages of about 1 KB …`);
     const cpuBefore = roles.map((role) => role.cpuSeconds());
-    const seconds = await runStored(fleet, MESSAGES);
+    const seconds = await loadStored(fleet, MESSAGES);
     const cpu = roles.map((role, index) => role.cpuSeconds() - cpuBefore[index]!);
     const after = await syncs(roles);
     return {
@@ -53,21 +53,6 @@ export async function quick(launch: readonly string[], say: (line: string) => vo
   } finally {
     await fleet.stop();
   }
-}
-
-/** Seconds from the first call to the last message stored. */
-export async function runStored(fleet: Fleet, messages: number): Promise<number> {
-  const stored = async () => {
-    const figures = await fleet.appserver.metrics();
-    return (
-      (figures.get('backhaul_appserver_messages_accepted_total') ?? 0) -
-      (figures.get('backhaul_appserver_messages_duplicate_total') ?? 0)
-    );
-  };
-  const before = await stored();
-  const { startedAt } = await load(fleet.proxies[0]!.runtime!.listeners.integrator!, messages);
-  await fleet.until('everything stored', async () => (await stored()) >= before + messages, 120_000);
-  return (performance.now() - startedAt) / 1000;
 }
 
 async function syncs(roles: readonly RoleProcess[]): Promise<Record<string, number>> {

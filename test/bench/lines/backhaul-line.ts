@@ -1,12 +1,11 @@
 import { VERSION } from '@backhaul/runtime';
 import { Fleet } from '../../fleet/fleet.ts';
 import { BUILT, type RoleProcess } from '../../fleet/role-process.ts';
-import { load } from '../../load/load.ts';
+import { loadStored } from '../../load/load-stored.ts';
 import { ARRIVALS_APPSERVER, ArrivalsListener } from './arrivals-listener.ts';
 import type { Line } from './line.ts';
 import { pacedSubmissions } from './paced-submissions.ts';
 
-const RUN_LIMIT_MS = 10 * 60_000;
 /** Calls under way at once: enough that no hop waits for the one that hands in. */
 const CALLS_AT_ONCE = { batched: 4, single: 64 } as const;
 
@@ -74,13 +73,9 @@ export class BackhaulLine implements Line {
   }
 
   async run(messages: number): Promise<number> {
-    const before = await this.#stored();
     const batch = this.#request;
     const callsAtOnce = batch === 1 ? CALLS_AT_ONCE.single : CALLS_AT_ONCE.batched;
-    const { startedAt } = await load(this.#socket, messages, { batch, callsAtOnce });
-    const all = async () => (await this.#stored()) >= before + messages;
-    await this.fleet.until(`${messages} messages stored`, all, RUN_LIMIT_MS);
-    return messages / ((performance.now() - startedAt) / 1000);
+    return messages / (await loadStored(this.fleet, messages, { batch, callsAtOnce }));
   }
 
   async latencies(messages: number, perSecond: number): Promise<readonly number[]> {
@@ -103,12 +98,6 @@ export class BackhaulLine implements Line {
 
   get #socket(): string {
     return this.fleet.proxies[0]!.runtime!.listeners.integrator!;
-  }
-
-  async #stored(): Promise<number> {
-    const figures = await this.fleet.appserver.metrics();
-    const of = (name: string) => figures.get(`backhaul_appserver_messages_${name}_total`) ?? 0;
-    return of('accepted') - of('duplicate');
   }
 }
 

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Fleet } from '../../fleet/fleet.ts';
 import { BUILT, type RoleProcess } from '../../fleet/role-process.ts';
+import { loadStored } from '../../load/load-stored.ts';
 import { writtenBytes } from '../measure/process-figures.ts';
-import { runStored } from '../quick.ts';
 import { attribute, type CpuProfile } from './attribute.ts';
 import { type PhysicalRates, physicalRates } from './physical-limit.ts';
 import { type ThreadTime, threadTime } from './thread-time.ts';
@@ -45,11 +45,11 @@ export async function profileOfMessage(say: (line: string) => void): Promise<Mes
   const stop = () => (stopping ??= fleet.stop());
   try {
     say(`warming up with ${WARM_UP} messages …`);
-    await runStored(fleet, WARM_UP);
+    await loadStored(fleet, WARM_UP);
     say(`${MESSAGES} messages of about 1 KB …`);
     const before = await figuresOf(roles);
     const from = monotonicMicros();
-    const seconds = await runStored(fleet, MESSAGES);
+    const seconds = await loadStored(fleet, MESSAGES);
     const to = monotonicMicros();
     const after = await figuresOf(roles);
     await stop(); // the profiles are written now

@@ -1,15 +1,13 @@
 import { FaultProxy } from '@backhaul/testkit';
 import { Fleet } from '../../fleet/fleet.ts';
 import { BUILT } from '../../fleet/role-process.ts';
-import { load } from '../../load/load.ts';
+import { loadStored } from '../../load/load-stored.ts';
 import type { Figures, Workload, WorkloadOrder } from '../workload.ts';
 import { logText, noise } from './sample-payloads.ts';
 
 const MESSAGES = { batched: 20_000, single: 2_000 } as const;
 const QUICK_MESSAGES = 1_000;
 const WARM_UP = 1_000;
-const STORED_WITHIN_MS = 5 * 60_000;
-const CALLS_AT_ONCE = 4;
 
 const PAYLOADS = { 'log text': logText, noise } as const;
 type PayloadKind = keyof typeof PAYLOADS;
@@ -58,10 +56,10 @@ async function wireBytes({ batch, compress }: WireRun, { quick, say }: WorkloadO
   try {
     const rows: Row[] = [];
     const messages = quick ? QUICK_MESSAGES : batch === 1 ? MESSAGES.single : MESSAGES.batched;
-    await carry(fleet, WARM_UP, { batch, payload: logText });
+    await loadStored(fleet, WARM_UP, { batch, payload: logText });
     for (const [kind, payload] of Object.entries(PAYLOADS) as [PayloadKind, (n: number) => string][]) {
       const before = { ...meter!.bytes };
-      await carry(fleet, messages, { batch, payload });
+      await loadStored(fleet, messages, { batch, payload });
       const after = { ...meter!.bytes };
       const each = (name: 'up' | 'down') => Math.round((after[name] - before[name]) / messages);
       rows.push([kind, batch, compress ? 'zstd' : 'none', each('up'), each('down')]);
@@ -71,15 +69,4 @@ async function wireBytes({ batch, compress }: WireRun, { quick, say }: WorkloadO
     await fleet.stop();
     await meter?.stop();
   }
-}
-
-async function carry(
-  fleet: Fleet,
-  messages: number,
-  how: { batch: number; payload: (n: number) => string },
-): Promise<void> {
-  const stored = async () => (await fleet.appserver.metrics()).get('backhaul_appserver_messages_accepted_total') ?? 0;
-  const before = await stored();
-  await load(fleet.proxies[0]!.runtime!.listeners.integrator!, messages, { ...how, callsAtOnce: CALLS_AT_ONCE });
-  await fleet.until('everything stored', async () => (await stored()) >= before + messages, STORED_WITHIN_MS);
 }
