@@ -427,11 +427,11 @@ export class LaneQueue implements Spool {
   }
 }
 
-/** Received and expiring so much later. */
 function inWallTime(slot: Slot, shift: number): Slot {
   return shift === 0 ? slot : { ...slot, entry: moved([slot.entry], shift)[0]! };
 }
 
+/** Received and expiring so much later. */
 function moved(entries: readonly SpoolEntry[], ms: number): readonly SpoolEntry[] {
   if (ms === 0) return entries;
   return entries.map((entry) => {
