@@ -4,14 +4,16 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { nodeEnvironment, nodeFlags, pinnedNode } from '../scripts/pinned-node.mjs';
+import { nodeEnvironment, nodeFlags, pinnedNode, youngFlags } from '../scripts/pinned-node.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const node = pinnedNode(import.meta.url);
 // in a checkout the sources run as they are; a published package has only `dist`
 const sources = existsSync(join(root, 'packages', 'cli', 'src'));
 const env = nodeEnvironment(process.env);
-const command = [node, ...nodeFlags({ sources }), join(root, 'bin', 'main.mjs'), ...process.argv.slice(2)];
+const words = process.argv.slice(2);
+const flags = [...youngFlags(words[0]), ...nodeFlags({ sources })];
+const command = [node, ...flags, join(root, 'bin', 'main.mjs'), ...words];
 
 // where Node can replace itself (22.15 and newer) no second process stays in memory
 if (process.execve !== undefined && process.platform !== 'win32') {

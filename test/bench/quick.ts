@@ -1,11 +1,10 @@
 import { Fleet } from '../fleet/fleet.ts';
 import type { RoleProcess } from '../fleet/role-process.ts';
 import { loadStored } from '../load/load-stored.ts';
+import { atRest } from './measure/at-rest.ts';
 
 const MESSAGES = 60_000;
 const WARM_UP = 10_000;
-/** Nothing happens for this long before idle memory is read. */
-const QUIET_MS = 5_000;
 
 export interface QuickResult {
   /** handed to the proxy → stored by the application server, over mutual TLS, every hop synced */
@@ -19,6 +18,8 @@ export interface QuickResult {
   /** of each process before any load, MiB */
   readonly residentMiB: Readonly<Record<string, number>>;
   readonly residentMiBAfterLoad: Readonly<Record<string, number>>;
+  /** … and once it has been at rest after it */
+  readonly residentMiBAtRest: Readonly<Record<string, number>>;
 }
 
 /** Messages per second end to end through three processes, and what the processes weigh. */
@@ -27,7 +28,7 @@ export async function quick(launch: readonly string[], say: (line: string) => vo
   const fleet = await Fleet.create({ proxies: 1, launch });
   try {
     const roles = [fleet.proxies[0]!, fleet.mlm, fleet.appserver];
-    await new Promise((resolve) => setTimeout(resolve, QUIET_MS));
+    await atRest();
     const residentMiB = weigh(roles);
     say(`warming up with ${WARM_UP} messages …`);
     await loadStored(fleet, WARM_UP);
@@ -37,6 +38,8 @@ export async function quick(launch: readonly string[], say: (line: string) => vo
     const seconds = await loadStored(fleet, MESSAGES);
     const cpu = roles.map((role, index) => role.cpuSeconds() - cpuBefore[index]!);
     const after = await syncs(roles);
+    const residentMiBAfterLoad = weigh(roles);
+    await atRest();
     return {
       messagesPerSecond: Math.round(MESSAGES / seconds),
       messages: MESSAGES,
@@ -48,7 +51,8 @@ export async function quick(launch: readonly string[], say: (line: string) => vo
         roles.map(({ role }, index) => [role, round((cpu[index]! * 1e6) / MESSAGES, 1)]),
       ),
       residentMiB,
-      residentMiBAfterLoad: weigh(roles),
+      residentMiBAfterLoad,
+      residentMiBAtRest: weigh(roles),
     };
   } finally {
     await fleet.stop();

@@ -5,7 +5,7 @@ import { request } from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { atExit } from '@backhaul/testkit';
-import { nodeEnvironment, nodeFlags } from '../../scripts/pinned-node.mjs';
+import { nodeEnvironment, nodeFlags, youngFlags } from '../../scripts/pinned-node.mjs';
 
 export type Role = 'certs' | 'appserver' | 'mlm' | 'proxy';
 
@@ -164,7 +164,8 @@ export class RoleProcess {
   #spawn(configFile: string): void {
     const { launch = SOURCES, environment } = this.#options;
     const log = openSync(this.logFile, 'a');
-    const child = spawn(process.execPath, [...launch, ...VERB[this.role], '--config', configFile], {
+    const words = [...VERB[this.role], '--config', configFile];
+    const child = spawn(process.execPath, [...youngFlags(words[0]), ...launch, ...words], {
       stdio: ['pipe', log, log],
       env: { ...nodeEnvironment(process.env), ...environment },
     });

@@ -11,6 +11,7 @@ export * from './files.ts';
 export * from './http-listen.ts';
 export * from './lifecycle.ts';
 export * from './logging.ts';
+export * from './memory-at-rest.ts';
 export * from './metrics.ts';
 export * from './random.ts';
 export * from './repeating.ts';

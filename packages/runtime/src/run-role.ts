@@ -1,9 +1,11 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { warnOfCertificateEnd } from './certificate-watch.ts';
+import { systemClock } from './clock.ts';
 import { writeFileAtomic } from './files.ts';
 import { type Component, startAll, stopAll } from './lifecycle.ts';
 import type { Logger } from './logging.ts';
+import { MemoryAtRest, thisProcess } from './memory-at-rest.ts';
 
 export interface RunRoleOptions {
   readonly role: string;
@@ -39,8 +41,10 @@ export async function runRole(options: RunRoleOptions): Promise<void> {
     await writeFileAtomic(runtimeFile, `${JSON.stringify(description, null, 2)}\n`);
     logger.info({ version, ...options.describe() }, 'started');
     const certificateWatch = watchCertificate(options);
+    const memoryAtRest = giveMemoryBack(options);
     const reason = await stopping.reason;
     clearInterval(certificateWatch);
+    await memoryAtRest?.stop();
     logger.info({ reason }, 'stopping');
     const limit = setTimeout(() => exitHard(logger, 'did not stop in time'), STOP_LIMIT_MS);
     await stopAll(components).finally(() => clearTimeout(limit));
@@ -61,6 +65,14 @@ function watchCertificate({ dataDirectory, logger }: RunRoleOptions): NodeJS.Tim
     );
   look();
   return setInterval(look, CERTIFICATE_LOOK_MS).unref();
+}
+
+/** Only in a process of its own: of several roles in one, none can say that all are at rest. */
+function giveMemoryBack({ signal }: RunRoleOptions): MemoryAtRest | undefined {
+  const memory = signal === undefined ? thisProcess() : undefined;
+  const atRest = memory && new MemoryAtRest(systemClock, memory);
+  atRest?.start();
+  return atRest;
 }
 
 function awaitStop({ signal, logger }: RunRoleOptions): { reason: Promise<string>; release(): void } {

@@ -1,4 +1,4 @@
-import { BackhaulError, type Clock, type Logger, type Random, TokenBucket } from '@backhaul/runtime';
+import { BackhaulError, type Clock, collectYoung, type Logger, type Random, TokenBucket } from '@backhaul/runtime';
 import { fullJitter } from './backoff.ts';
 import { unreachable } from './parent-answer.ts';
 import type { ArtifactAnswer } from './parent-connection.ts';
@@ -24,6 +24,8 @@ export interface FetchContext {
 
 /** Attempts in a row that bring nothing new; then the caller decides when to ask again. */
 export const FRUITLESS_ATTEMPTS = 8;
+/** Received blocks are freed after so many bytes; without that 100 MiB and more of them wait for the collector. */
+const FREE_BYTES = 24 * 1024 ** 2;
 const TOTAL_MS = 24 * 60 * 60 * 1000;
 
 /** Refusals that asking again does not change. */
@@ -117,12 +119,17 @@ async function download(
   try {
     if (statusCode === 200 && part.length > 0) await part.restart();
     checkOffer(statusCode, headers, part.length, size);
+    let toFree = part.length + FREE_BYTES;
     for await (const chunk of body as AsyncIterable<Buffer>) {
       if (part.length + chunk.length > size)
         throw new BackhaulError('BH-E-BULK-HASH', { detail: `more than ${size} bytes` });
       await part.append(chunk);
       context.onBytes(chunk.length);
       options.onProgress?.(part.length, size);
+      if (part.length >= toFree) {
+        collectYoung();
+        toFree = part.length + FREE_BYTES;
+      }
       const pauseMs = bucket?.take(chunk.length, context.clock.monotonic()) ?? 0;
       if (pauseMs > 0) await context.clock.sleep(pauseMs, signal);
     }

@@ -1,3 +1,4 @@
+import { atRest } from '../measure/at-rest.ts';
 import { peakMemory } from '../measure/peak-memory.ts';
 import { cpuSeconds, residentMiB } from '../measure/process-figures.ts';
 import { Crowd } from './crowd.ts';
@@ -37,7 +38,7 @@ export async function curvePoint(proxies: number, windowMs: number, settleMs: nu
   try {
     row = await MlmRow.start({ proxies, parentUrl: parent.url });
     const { pids } = row;
-    await sleep(settleMs);
+    await atRest();
     const aloneMiB = residentMiB(pids);
     const processes = proxies > 1_000 ? 2 : 1;
     crowd = await Crowd.gather(new URL('proxy-crowd.ts', import.meta.url), proxies, row.lowestUrl, processes);

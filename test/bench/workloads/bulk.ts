@@ -4,6 +4,7 @@ import { programPath } from '@backhaul/testkit';
 import { ArtifactRow } from '../light/artifact-row.ts';
 import { monotonicMs } from '../light/crowd.ts';
 import { localAddressOf, proxyId, TRUST_DOMAIN } from '../light/names.ts';
+import { atRest } from '../measure/at-rest.ts';
 import { inTurns, type Pair } from '../measure/in-turns.ts';
 import { peakMemory } from '../measure/peak-memory.ts';
 import { cpuSeconds } from '../measure/process-figures.ts';
@@ -43,6 +44,7 @@ async function run({ quick, say, pairs }: WorkloadOrder) {
   if (lacking.length > 0) return { setting, comparisons: [], figures: [], missing };
   const artifact = await ArtifactRow.start(size.bytes, Math.max(...size.receivers), true);
   try {
+    await atRest();
     const fetching = await peakMemory(artifact.row.pids, () => artifact.offer());
     const wan = artifact.line!.bytes.down / size.bytes;
     say(`fetched by the MLM: ${wan.toFixed(4)} × the file over the line above it, ${Math.round(fetching.peakMiB)} MiB`);

@@ -4,6 +4,7 @@ import { programPath, temporaryDirectory } from '@backhaul/testkit';
 import { ArtifactRow } from '../light/artifact-row.ts';
 import { monotonicMs } from '../light/crowd.ts';
 import { mlmId, TRUST_DOMAIN } from '../light/names.ts';
+import { atRest } from '../measure/at-rest.ts';
 import { inTurns, type Pair, spread } from '../measure/in-turns.ts';
 import { peakMemory } from '../measure/peak-memory.ts';
 import { cpuSeconds } from '../measure/process-figures.ts';
@@ -67,6 +68,7 @@ async function onePair(bytes: number): Promise<{ pair: Pair; cost: { peakMiB: nu
   const { pids } = artifact.row;
   const rate = (ms: number): number => bytes / 1e3 / ms;
   try {
+    await atRest();
     const cpuBefore = cpuSeconds(pids);
     let peak = 0;
     const ours = async (): Promise<number> => {
