@@ -1,7 +1,9 @@
 import { BackhaulError, type Clock, collectYoung, type Logger, type Random, TokenBucket } from '@backhaul/runtime';
+import { ArtifactPieces } from './artifact-pieces.ts';
 import { fullJitter } from './backoff.ts';
+import type { ByteRange } from './byte-range.ts';
 import { unreachable } from './parent-answer.ts';
-import type { ArtifactAnswer } from './parent-connection.ts';
+import type { ArtifactAnswer, ArtifactSpan } from './parent-connection.ts';
 import { PartFile } from './part-file.ts';
 
 export interface FetchOptions {
@@ -14,8 +16,11 @@ export interface FetchOptions {
 }
 
 export interface FetchContext {
-  /** Bytes from `offset` on, from the parent used now. */
-  readonly request: (sha256: string, offset: number, signal: AbortSignal) => Promise<ArtifactAnswer>;
+  /** Asks the parent used now. */
+  readonly request: (sha256: string, span: ArtifactSpan, signal: AbortSignal) => Promise<ArtifactAnswer>;
+  readonly isThin: () => boolean;
+  /** Waits for a turn on a thin line; the function it resolves with ends it. */
+  readonly turn: (signal: AbortSignal) => Promise<() => void>;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -44,6 +49,7 @@ interface Transfer {
   readonly options: FetchOptions;
   readonly signal: AbortSignal;
   readonly bucket: TokenBucket | undefined;
+  readonly pieces: ArtifactPieces;
 }
 
 /**
@@ -65,7 +71,7 @@ export async function fetchArtifact(
   const bucket = rate === undefined ? undefined : new TokenBucket(rate, Math.max(rate / 4, 64 * 1024));
   const part = await PartFile.open(toPath);
   try {
-    await fetchVerified(context, { sha256, size, part, options, signal, bucket });
+    await fetchVerified(context, { sha256, size, part, options, signal, bucket, pieces: new ArtifactPieces() });
     await part.publish();
   } finally {
     timer.cancel();
@@ -95,7 +101,8 @@ async function fetchAll(context: FetchContext, transfer: Transfer): Promise<void
   for (let fruitless = 0; part.length < size; ) {
     const before = part.length;
     try {
-      await download(context, transfer);
+      await nextPiece(context, transfer);
+      fruitless = 0;
     } catch (thrown) {
       const error = unreachable(thrown);
       fruitless = part.length > before ? 1 : fruitless + 1;
@@ -110,19 +117,37 @@ async function fetchAll(context: FetchContext, transfer: Transfer): Promise<void
   }
 }
 
-/** One request; ends when all bytes are here, or throws. */
+/** All that is missing; on a thin line a piece of it, when it has its turn. What has a rate of its own leaves room as it is. */
+async function nextPiece(context: FetchContext, transfer: Transfer): Promise<void> {
+  const { part, size, pieces, bucket, signal } = transfer;
+  const bytes = pieces.next(bucket === undefined && context.isThin());
+  if (bytes === undefined) return download(context, transfer, size);
+  const turnEnds = await context.turn(signal);
+  const [from, began] = [part.length, context.clock.monotonic()];
+  try {
+    await download(context, transfer, Math.min(size, from + bytes));
+  } finally {
+    turnEnds();
+  }
+  pieces.came(part.length - from, context.clock.monotonic() - began);
+}
+
+/** One request; ends when all bytes before `to` are here, or throws. */
 async function download(
   context: FetchContext,
   { sha256, size, part, options, signal, bucket }: Transfer,
+  to: number,
 ): Promise<void> {
-  const { statusCode, headers, body } = await context.request(sha256, part.length, signal);
+  const span = { from: part.length, to: to < size ? to : undefined };
+  const { statusCode, headers, body } = await context.request(sha256, span, signal);
+  const end = statusCode === 200 ? size : to; // 200: the range was not heeded, all of it comes
   try {
     if (statusCode === 200 && part.length > 0) await part.restart();
-    checkOffer(statusCode, headers, part.length, size);
+    checkOffer(statusCode, headers, { first: part.length, last: end - 1 }, size);
     let toFree = part.length + FREE_BYTES;
     for await (const chunk of body as AsyncIterable<Buffer>) {
-      if (part.length + chunk.length > size)
-        throw new BackhaulError('BH-E-BULK-HASH', { detail: `more than ${size} bytes` });
+      if (part.length + chunk.length > end)
+        throw new BackhaulError('BH-E-BULK-HASH', { detail: `more than ${end} bytes` });
       await part.append(chunk);
       context.onBytes(chunk.length);
       options.onProgress?.(part.length, size);
@@ -137,15 +162,15 @@ async function download(
     body.destroy();
     await part.flush();
   }
-  if (part.length < size) {
-    throw new BackhaulError('BH-E-PARENT-UNREACHABLE', { detail: `ended at ${part.length} of ${size} bytes` });
+  if (part.length < end) {
+    throw new BackhaulError('BH-E-PARENT-UNREACHABLE', { detail: `ended at ${part.length} of ${end} bytes` });
   }
 }
 
 /** The parent serves the artifact that was announced, from where we asked. */
-function checkOffer(status: number, headers: ArtifactAnswer['headers'], from: number, size: number): void {
+function checkOffer(status: number, headers: ArtifactAnswer['headers'], range: ByteRange, size: number): void {
   const offered = status === 206 ? headers['content-range'] : headers['content-length'];
-  const expected = status === 206 ? `bytes ${from}-${size - 1}/${size}` : String(size);
+  const expected = status === 206 ? `bytes ${range.first}-${range.last}/${size}` : String(size);
   if (offered !== expected)
     throw new BackhaulError('BH-E-BULK-HASH', { detail: `the parent offers ${String(offered)}` });
 }

@@ -3,6 +3,7 @@ import { BackhaulError, type Clock, type Random, toBackhaulError } from '@backha
 import { LAST_STRICT_LANE, type SpoolEntry } from '@backhaul/spool';
 import { COMPRESS_FROM_BYTES, chooseEncoding, compress } from './compression.ts';
 import { joined } from './joined.ts';
+import type { LineTurns } from './line-turns.ts';
 import { LinkRate, type Way } from './link-rate.ts';
 import { LinkSession } from './link-session.ts';
 import type { KnownNumbers } from './outbox/known-numbers.ts';
@@ -21,6 +22,7 @@ export interface EnvelopeSenderOptions {
   readonly known?: KnownNumbers | undefined;
   readonly parents: ParentSet;
   readonly pulse: ParentPulse;
+  readonly turns: LineTurns;
   readonly maxBytes: number;
   readonly compress: boolean;
   readonly clock: Clock;
@@ -54,7 +56,12 @@ export class EnvelopeSender {
 
   /** Envelopes under way for which no new connection is needed, where that would take long: over a thin line. */
   connections(link: ParentConnection): number {
-    return this.#rate.isThin ? (link.connected ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;
+    return this.isThin ? (link.connected ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;
+  }
+
+  /** Everything that goes over this line is felt by everything else. */
+  get isThin(): boolean {
+    return this.#rate.isThin;
   }
 
   /** Gives up what is in flight; the next envelope begins a new session. */
@@ -67,11 +74,12 @@ export class EnvelopeSender {
    * of it is honoured that comes late. Throws the coded refusal of the parent, BH-E-PARENT-UNREACHABLE, BH-E-PARENT-SILENT.
    */
   async send(outgoing: Outgoing, link: ParentConnection, given?: AbortSignal): Promise<readonly Verdict[]> {
-    const { parents, clock, metrics } = this.#options;
+    const { parents, clock, metrics, turns } = this.#options;
     const attempt = parents.attempt();
     const way = wayOf(outgoing.entries);
     const session = this.#sessionOn(link, way);
     const sending = this.#rate.sent(way, outgoing.bytes, clock.monotonic());
+    const turnEnds = way === 'other' ? turns.envelope() : undefined;
     try {
       const answering = this.#exchange(outgoing, link, session, given);
       if (way === 'other') this.#keepSpare(link);
@@ -91,6 +99,8 @@ export class EnvelopeSender {
       metrics.envelopes.inc({ outcome: 'failed' });
       if (!concernsContent(error) && !given?.aborted) parents.failed(link, attempt, error);
       throw error;
+    } finally {
+      turnEnds?.();
     }
   }
 

@@ -14,6 +14,7 @@ import {
 import type PQueue from 'p-queue';
 import { fullJitter } from './backoff.ts';
 import { type EnvelopeSender, wayOf } from './envelope-sender.ts';
+import type { LineTurns } from './line-turns.ts';
 import type { Pace } from './pace.ts';
 import { concernsContent } from './parent-answer.ts';
 import type { ParentConnection } from './parent-connection.ts';
@@ -30,6 +31,8 @@ export interface ForwarderOptions {
   /** envelopes in flight: one window for all lanes, of which one place is for urgent ones only */
   readonly sends: PQueue;
   readonly pace: Pace;
+  /** an artifact that comes down over the same line */
+  readonly turns: LineTurns;
   /** our epoch was refused: another one of ours has taken over */
   readonly onFenced: (link: ParentConnection) => void;
   /** an exchange has ended */
@@ -129,7 +132,7 @@ export class Forwarder {
    * connection takes long, urgent ones wait for the urgent ones before them instead, and the others leave them the last free one.
    */
   #budget(link: ParentConnection): ClaimBudget | undefined {
-    const { sender, pace, window } = this.#options;
+    const { sender, pace, turns, window } = this.#options;
     const urgent = [...this.#sending.keys()].filter((claim) => wayOf([claim]) === 'urgent').length;
     const free = sender.connections(link) - this.inFlight;
     if (urgent > 0 && free <= 0) return undefined;
@@ -138,6 +141,7 @@ export class Forwarder {
     const places = Math.min(this.#room, Math.max(1, window - 1));
     const isHeld =
       pace.waitMs() > 0 ||
+      turns.isTaken ||
       others >= places ||
       (others > 0 && free <= 1) ||
       (others >= FEW.envelopes && this.#isLittle());

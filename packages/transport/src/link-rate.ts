@@ -78,7 +78,7 @@ export class LinkRate {
 
   /** On such a link waiting for an answer is sooner than a new connection. */
   get isThin(): boolean {
-    return this.#samples.length >= SURE_SAMPLES && Math.max(...this.#samples) < THIN_BYTES;
+    return this.#samples.length >= SURE_SAMPLES && isThinRate(Math.max(...this.#samples));
   }
 
   /** Ms that what is under way needs on the line. */
@@ -92,4 +92,8 @@ export class LinkRate {
     this.#inFlight[way] -= bytes;
     this.#sendings.delete(sending);
   }
+}
+
+export function isThinRate(bytesPerSecond: number): boolean {
+  return bytesPerSecond < THIN_BYTES;
 }

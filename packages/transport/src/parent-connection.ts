@@ -36,6 +36,12 @@ export interface ArtifactAnswer {
   readonly body: Readable;
 }
 
+/** Bytes of an artifact, the first and the one after the last; to its end when that is left out. */
+export interface ArtifactSpan {
+  readonly from: number;
+  readonly to?: number | undefined;
+}
+
 /** One parent, and the way to it: HTTP over TLS (`ParentLink`), or a simulated network. Nothing is retried here. */
 export interface ParentConnection {
   readonly parent: Parent;
@@ -47,7 +53,7 @@ export interface ParentConnection {
   readonly connected?: number | undefined;
   /** One exchange. Throws the coded refusal of the parent, or BH-E-PARENT-UNREACHABLE, BH-E-ID-PARENT. */
   post(body: Buffer, headers: Record<string, string>, options: PostOptions): Promise<Answer>;
-  /** Artifact bytes from `offset` on; the caller reads or destroys the body. Throws like `post`, BH-E-BULK-GONE too. */
-  artifact(sha256: string, offset: number, signal: AbortSignal): Promise<ArtifactAnswer>;
+  /** Bytes of an artifact; the caller reads or destroys the body. Throws like `post`, BH-E-BULK-GONE too. */
+  artifact(sha256: string, span: ArtifactSpan, signal: AbortSignal): Promise<ArtifactAnswer>;
   close(): Promise<void>;
 }

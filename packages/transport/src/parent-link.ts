@@ -7,6 +7,7 @@ import { readAnswer, readRefusal, unreachable } from './parent-answer.ts';
 import {
   type Answer,
   type ArtifactAnswer,
+  type ArtifactSpan,
   LINK_TIMEOUTS,
   type Parent,
   type ParentConnection,
@@ -67,8 +68,9 @@ export class ParentLink implements ParentConnection {
     return await readAnswer(response.statusCode, response.headers, bytes);
   }
 
-  async artifact(sha256: string, offset: number, signal: AbortSignal): Promise<ArtifactAnswer> {
-    const range = offset > 0 ? { range: `bytes=${offset}-`, 'if-range': `"${sha256}"` } : {};
+  async artifact(sha256: string, { from, to }: ArtifactSpan, signal: AbortSignal): Promise<ArtifactAnswer> {
+    const wanted = { range: `bytes=${from}-${to === undefined ? '' : to - 1}`, 'if-range': `"${sha256}"` };
+    const range = from > 0 || to !== undefined ? wanted : {};
     const { statusCode, headers, body } = await this.#request(this.#artifacts, {
       path: `/v1/artifacts/${sha256}`,
       method: 'GET',

@@ -6,10 +6,11 @@ import PQueue from 'p-queue';
 import { type FetchOptions, fetchArtifact } from './artifact-fetch.ts';
 import { EnvelopeSender } from './envelope-sender.ts';
 import { Forwarder } from './forwarder.ts';
+import { LineTurns } from './line-turns.ts';
 import type { OutboundProxy } from './outbound-proxy.ts';
 import type { KnownNumbers } from './outbox/known-numbers.ts';
 import { Pace, type PaceLimits } from './pace.ts';
-import type { Parent, ParentConnection } from './parent-connection.ts';
+import type { ArtifactSpan, Parent, ParentConnection } from './parent-connection.ts';
 import { ParentLink } from './parent-link.ts';
 import { ParentPulse } from './parent-pulse.ts';
 import { returnToPreferred } from './parent-return.ts';
@@ -83,6 +84,7 @@ export class Uplink implements Component {
   readonly #parents: ParentSet;
   readonly #pulse: ParentPulse;
   readonly #sender: EnvelopeSender;
+  readonly #turns: LineTurns;
   readonly #sends: PQueue;
   readonly #forwarder: Forwarder;
   readonly #poller: Poller;
@@ -106,8 +108,15 @@ export class Uplink implements Component {
     const shared = { ...common, parents: this.#parents, pulse: this.#pulse };
     this.#sends = new PQueue({ concurrency: window });
     const { maxBytes = MAX_ENVELOPE_BYTES, compress = false } = options;
+    const pace = new Pace(clock, options.pace);
+    this.#turns = new LineTurns({
+      clock,
+      isWanted: () => pace.waitMs() === 0 && spool.unsent() > 0,
+      onFree: () => this.#forwarder.wake(),
+    });
     this.#sender = new EnvelopeSender({
       ...shared,
+      turns: this.#turns,
       self: options.self.id,
       boot,
       maxBytes,
@@ -115,8 +124,8 @@ export class Uplink implements Component {
       known: options.known,
     });
     this.#forwarder = new Forwarder({
-      ...{ ...shared, store, spool, onRemoved, window, sender: this.#sender, sends: this.#sends },
-      pace: new Pace(clock, options.pace),
+      ...{ ...shared, store, spool, onRemoved, window, pace, sender: this.#sender, sends: this.#sends },
+      turns: this.#turns,
       maxMessages: options.maxMessages ?? LIMITS.messages,
       onFenced: (link) => this.#poller.fenced(link),
       onProgress: () => this.#watchdog.progress(),
@@ -169,8 +178,10 @@ export class Uplink implements Component {
     const { clock, random, logger } = this.#options;
     const context = {
       ...{ clock, random, logger },
-      request: (sha: string, offset: number, signal: AbortSignal) =>
-        this.#parents.current().artifact(sha, offset, signal),
+      request: (sha: string, span: ArtifactSpan, signal: AbortSignal) =>
+        this.#parents.current().artifact(sha, span, signal),
+      isThin: () => this.#sender.isThin,
+      turn: (signal: AbortSignal) => this.#turns.piece(signal),
       onBytes: (bytes: number) => this.#metrics.artifactBytes.inc({}, bytes),
     };
     return fetchArtifact(context, sha256, size, toPath, options);

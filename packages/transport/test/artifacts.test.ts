@@ -5,7 +5,7 @@ import { FaultProxy, leakCheck, type TemporaryDirectory, temporaryDirectory, unt
 import { expect } from 'chai';
 import { request } from 'undici';
 import { certificates, type Lower, lower, TRUST_DOMAIN, type Upper, upper } from './support/hop.ts';
-import { PROXY } from './support/messages.ts';
+import { PROXY, spoolEntries } from './support/messages.ts';
 import { RawPeer } from './support/raw-request.ts';
 
 const SIZE = 3_000_000;
@@ -58,6 +58,22 @@ describe('artifacts', () => {
     expect(await exists(`${target}.part`)).to.equal(false);
     await until('it is told', () => above.handler.served.length === 1);
     expect(above.handler.served).to.deep.equal([{ bytes: SIZE, complete: true }]);
+  });
+
+  it('come with a piece first where the line was thin so far, and then the rest when it is not', async () => {
+    line.faults.delayMs = 40;
+    for (const n of [1, 2, 3]) {
+      await below.submit(spoolEntries(n, 1));
+      await until('it is answered', () => below.spool.depth().messages === 0);
+    }
+    await below.uplink.fetchArtifact(sha256, SIZE, target);
+    expect((await readFile(target)).equals(bytes)).to.equal(true);
+    const piece = 32 * 1024;
+    await until('both are told', () => above.handler.served.length === 2);
+    expect(above.handler.served).to.deep.equal([
+      { bytes: piece, complete: false },
+      { bytes: SIZE - piece, complete: true },
+    ]);
   });
 
   it('go on where the line was cut', async () => {

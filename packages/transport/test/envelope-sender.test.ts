@@ -19,6 +19,7 @@ function senderOf(answerMs: number, connected: number) {
         post(signal),
       isThere: async () => ++questions > 0,
     },
+    turns: { envelope: () => () => {} },
     metrics: uplinkMetrics(new Metrics('mlm'), { connected: () => true, inFlight: () => 0 }),
   } as unknown as EnvelopeSenderOptions);
   const link = {

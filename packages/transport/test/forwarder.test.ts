@@ -22,8 +22,9 @@ async function forwarderOf(parts: {
   };
   pauseMs?: () => number;
   pace?: Pace;
+  turns?: { readonly isTaken: boolean };
 }) {
-  const { clock, sender, pauseMs = () => 0, pace = new Pace(clock) } = parts;
+  const { clock, sender, pauseMs = () => 0, pace = new Pace(clock), turns = { isTaken: false } } = parts;
   const store = new MemoryStore();
   await store.start();
   const spool = new LaneQueue({ store, clock, prefix: 'spool', maxBytes: 1e9, maxMessages: 1e6 });
@@ -32,7 +33,7 @@ async function forwarderOf(parts: {
   const forwarder = new Forwarder({
     ...{ clock, store, spool, random: systemRandom, logger: silentLogger, window: 8, maxMessages: 256 },
     parents: { pauseMs, failing: false, current: () => ({ greeted: true }) },
-    ...{ sender: { connections: () => Number.POSITIVE_INFINITY, ...sender }, pace },
+    ...{ sender: { connections: () => Number.POSITIVE_INFINITY, ...sender }, pace, turns },
     ...{ sends: new PQueue({ concurrency: 8 }), onFenced: () => {}, onProgress: () => {} },
     onRemoved: () => ({ ops: [], applied: () => {} }),
     metrics: uplinkMetrics(new Metrics('proxy'), { connected: () => true, inFlight: () => 0 }),
@@ -102,6 +103,29 @@ describe('the forwarder', () => {
     answers.shift()!();
     await until('the others go together', () => sent.length === 2);
     expect(sent).to.deep.equal([1, 2]);
+  });
+
+  it('waits with a backlog, not with an alarm, while an artifact has the line', async () => {
+    const sent: number[] = [];
+    const sender = {
+      budget: () => 1e6,
+      send: async (outgoing: Outgoing) => {
+        sent.push(outgoing.entries[0]!.lane);
+        return accepted(outgoing);
+      },
+    };
+    const turns = { isTaken: true };
+    const { put, forwarder } = await forwarderOf({ clock: new FakeClock(), sender, turns });
+    await using _ = runningUntilTheEnd(forwarder, []);
+    await put(...spoolEntries(1, 3, { lane: 8 }));
+    await put(...spoolEntries(1, 1, { lane: 2 }));
+    await until('the alarm has gone', () => sent.length === 1);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(sent).to.deep.equal([2]);
+    turns.isTaken = false;
+    forwarder.wake();
+    await until('the backlog has gone', () => sent.length === 2);
+    expect(sent).to.deep.equal([2, 8]);
   });
 
   it('leaves urgent ones the last free connection over a thin line', async () => {
