@@ -30,7 +30,7 @@ export interface FetchContext {
 /** Attempts in a row that bring nothing new; then the caller decides when to ask again. */
 export const FRUITLESS_ATTEMPTS = 8;
 /** Received blocks are freed after so many bytes; without that 100 MiB and more of them wait for the collector. */
-const FREE_BYTES = 16 * 1024 ** 2;
+const FREE_BYTES = 20 * 1024 ** 2;
 const TOTAL_MS = 24 * 60 * 60 * 1000;
 
 /** Refusals that asking again does not change. */
