@@ -18,8 +18,6 @@ export interface QuickResult {
   /** of each process before any load, MiB */
   readonly residentMiB: Readonly<Record<string, number>>;
   readonly residentMiBAfterLoad: Readonly<Record<string, number>>;
-  /** … and once it has been at rest after it */
-  readonly residentMiBAtRest: Readonly<Record<string, number>>;
 }
 
 /** Messages per second end to end through three processes, and what the processes weigh. */
@@ -38,8 +36,6 @@ export async function quick(launch: readonly string[], say: (line: string) => vo
     const seconds = await loadStored(fleet, MESSAGES);
     const cpu = roles.map((role, index) => role.cpuSeconds() - cpuBefore[index]!);
     const after = await syncs(roles);
-    const residentMiBAfterLoad = weigh(roles);
-    await atRest();
     return {
       messagesPerSecond: Math.round(MESSAGES / seconds),
       messages: MESSAGES,
@@ -51,8 +47,7 @@ export async function quick(launch: readonly string[], say: (line: string) => vo
         roles.map(({ role }, index) => [role, round((cpu[index]! * 1e6) / MESSAGES, 1)]),
       ),
       residentMiB,
-      residentMiBAfterLoad,
-      residentMiBAtRest: weigh(roles),
+      residentMiBAfterLoad: weigh(roles),
     };
   } finally {
     await fleet.stop();

@@ -14,9 +14,11 @@ export interface ProcessMemory {
 
 const LOOK_MS = 5_000;
 /** A process that did less than this between two looks is at rest. */
-const AT_REST = 0.05;
+const AT_REST = 0.01;
 /** One quiet look may lie between two bursts. */
 const QUIET_LOOKS = 2;
+/** After a pause none for so many times as long: what comes once a second must not meet them. */
+const PAUSE_SHARE = 1_000;
 /** Less than this is not worth the pause. */
 const WORTH_BYTES = 8 * 1024 ** 2;
 
@@ -26,12 +28,15 @@ const WORTH_BYTES = 8 * 1024 ** 2;
  * twice the memory it needs, for weeks (docs/performance.md).
  */
 export class MemoryAtRest {
+  readonly #clock: Clock;
   readonly #memory: ProcessMemory;
   readonly #repeating: Repeating;
   #quietLooks = 0;
   #keptBytes = 0;
+  #notBefore = 0;
 
   constructor(clock: Clock, memory: ProcessMemory) {
+    this.#clock = clock;
     this.#memory = memory;
     this.#repeating = new Repeating(clock, LOOK_MS, async () => this.#look());
   }
@@ -47,8 +52,12 @@ export class MemoryAtRest {
 
   #look(): void {
     this.#quietLooks = this.#memory.busyShare() < AT_REST ? this.#quietLooks + 1 : 0;
-    if (this.#quietLooks < QUIET_LOOKS || this.#memory.heapBytes() < this.#keptBytes + WORTH_BYTES) return;
+    const began = this.#clock.monotonic();
+    if (this.#quietLooks < QUIET_LOOKS || began < this.#notBefore) return;
+    if (this.#memory.heapBytes() < this.#keptBytes + WORTH_BYTES) return;
     this.#memory.collect();
+    const ended = this.#clock.monotonic();
+    this.#notBefore = ended + PAUSE_SHARE * (ended - began);
     this.#keptBytes = this.#memory.heapBytes();
     this.#quietLooks = 0;
   }

@@ -9,13 +9,14 @@ describe('memory at rest', () => {
   /** A process whose load and heap the test sets. */
   function process(heapMib: number) {
     const clock = new FakeClock();
-    const state = { busy: 0, heapMib, collected: [] as number[] };
+    const state = { busy: 0, heapMib, pauseMs: 0, collected: [] as number[] };
     const atRest = new MemoryAtRest(clock, {
       busyShare: () => state.busy,
       heapBytes: () => state.heapMib * MIB,
       collect: () => {
         state.collected.push(clock.monotonic());
         state.heapMib = 30;
+        void clock.advance(state.pauseMs);
       },
     });
     atRest.start();
@@ -33,11 +34,11 @@ describe('memory at rest', () => {
     const { clock, state } = process(60);
     state.busy = 0.3;
     await clock.advance(61_000);
-    state.busy = 0.01;
+    state.busy = 0.005;
     await clock.advance(5_000);
-    state.busy = 0.3;
+    state.busy = 0.02;
     await clock.advance(5_000);
-    state.busy = 0.01;
+    state.busy = 0.005;
     await clock.advance(8_000);
     expect(state.collected).to.deep.equal([]);
     await clock.advance(5_000);
@@ -53,6 +54,17 @@ describe('memory at rest', () => {
     state.heapMib = 39;
     await clock.advance(60_000);
     expect(state.collected, 'nine MiB more').to.have.length(2);
+  });
+
+  it('takes no more than a thousandth of the time, however fast it grows', async () => {
+    const { clock, state } = process(60);
+    state.pauseMs = 100;
+    await clock.advance(20_000);
+    state.heapMib = 60;
+    await clock.advance(85_000);
+    expect(state.collected, 'a hundred seconds have not passed').to.have.length(1);
+    await clock.advance(15_000);
+    expect(state.collected).to.have.length(2);
   });
 
   it('nothing happens after a stop', async () => {

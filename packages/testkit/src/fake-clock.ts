@@ -25,11 +25,6 @@ export class FakeClock implements Clock {
     return this.#elapsed;
   }
 
-  /** Timers that have neither run nor been cancelled. */
-  get waiting(): number {
-    return this.#alarms.size;
-  }
-
   after(ms: number, action: () => void): Timer {
     const alarm: Alarm = { at: this.#elapsed + Math.max(0, ms), order: this.#order++, action };
     this.#alarms.add(alarm);

@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '@backhaul/runtime';
+import { once } from './once.ts';
 
 /** An envelope that is next goes within this time, or not now. */
 const OFFER_MS = 1_000;
@@ -96,13 +97,4 @@ export class LineTurns {
     const [longest] = this.#waiting;
     longest?.();
   }
-}
-
-function once(action: () => void): () => void {
-  let done = false;
-  return () => {
-    if (done) return;
-    done = true;
-    action();
-  };
 }

@@ -1,5 +1,6 @@
 import { LIMITS } from '@backhaul/envelope';
 import { BackhaulError, type Clock } from '@backhaul/runtime';
+import { once } from './once.ts';
 import type { LinkNumber } from './wire-headers.ts';
 
 /** How long a number waits for an earlier one. */
@@ -125,13 +126,4 @@ function dropIdle(sessions: Map<string, Session>): boolean {
 
 function refusal(link: LinkNumber, session: Session, why: string): BackhaulError {
   return new BackhaulError('BH-E-LINK-ORDER', { detail: `number ${link.number} ${why}; next is ${session.next}` });
-}
-
-function once(action: () => void): () => void {
-  let called = false;
-  return () => {
-    if (called) return;
-    called = true;
-    action();
-  };
 }

@@ -119,6 +119,6 @@ describe('turns on a thin line', () => {
     turns.envelope()();
     (await piece('b'))();
     turns.envelope()();
-    expect(clock.waiting).to.equal(0);
+    expect(clock.pending).to.equal(0);
   });
 });

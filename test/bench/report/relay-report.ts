@@ -12,7 +12,6 @@ export function showRelay(result: QuickResult): void {
     'syncs per message': result.syncsPerMessage[role],
     'MiB idle': residentMiB[role],
     'MiB after the load': result.residentMiBAfterLoad[role],
-    'MiB at rest again': result.residentMiBAtRest[role],
   });
   console.table(Object.fromEntries(Object.keys(residentMiB).map((role) => [role, rowOf(role)])));
 }
