@@ -256,6 +256,9 @@ describe('Artifacts and pushes', () => {
       const { receiver, services } = test.appserver;
       receiver.artifactServed(test.peer(mlm), sha256, 400, false);
       receiver.artifactServed(test.peer(mlm), sha256, 600, true);
+      const rows = () => test.appserver.database.read('SELECT "peer", "bytes", "complete" FROM "artifactFetches"', []);
+      await until('one fetch in two pieces', async () => ((await rows())[0] as { complete?: number })?.complete === 1);
+      expect(await rows()).to.deep.equal([{ peer: mlm, bytes: 1_000, complete: 1 }]);
       const transfer = { sha256, wanBytes: 1_000, fetches: 2, lanBytes: 3_000, destinations: proxies };
       await test.accept(mlm, new Sender(mlm, '4'.repeat(16)).event('infrastructure', 'transfer', transfer));
       await services.artifacts.stop();

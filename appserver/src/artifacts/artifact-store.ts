@@ -85,7 +85,7 @@ export class ArtifactStore {
     return { path, size: found.size, sha256 };
   }
 
-  /** Counted behind the answer; a count lost in a crash is only a count. */
+  /** One row for each fetch, in however many pieces it comes. Counted behind the answer; a count lost in a crash is only a count. */
   served(peer: string, sha256: string, bytes: number, complete: boolean): void {
     const { database, tree, clock, logger } = this.#options;
     const component = tree().get(peer);
@@ -96,7 +96,18 @@ export class ArtifactStore {
       class: 'software',
     };
     const row = { sha256, peer, bytes, complete: complete ? 1 : 0, at: clock.now(), ...scope };
-    const write = database.transaction((tx) => tx.db.insertInto('artifactFetches').values(row).execute());
+    const write = database.transaction(async ({ db }) => {
+      const of = db.selectFrom('artifactFetches').select(['number', 'bytes', 'complete']);
+      const last = await of
+        .where('sha256', '=', sha256)
+        .where('peer', '=', peer)
+        .orderBy('number', 'desc')
+        .limit(1)
+        .executeTakeFirst();
+      if (last?.complete !== 0) return db.insertInto('artifactFetches').values(row).execute();
+      const more = { bytes: last.bytes + bytes, complete: row.complete, at: row.at };
+      return db.updateTable('artifactFetches').set(more).where('number', '=', last.number).execute();
+    });
     const counted = write.catch((error) => logger.warn({ error, peer, sha256 }, 'a fetch could not be counted'));
     this.#counting = Promise.all([this.#counting, counted]);
   }
